@@ -18,7 +18,7 @@ export function decodeWire<T>(name: string, bytes: Uint8Array, maxBytes: number,
 }
 
 /** A check of one field, `MESSAGE_MALFORMED` unless it holds. */
-export function requireField(name: string, field: string, holds: boolean, expected: string): void {
+export function requireField(name: string, field: string, holds: boolean, expected: string): asserts holds {
   if (!holds) {
     throw new PeerError('MESSAGE_MALFORMED', `${name}: ${field} must be ${expected}`)
   }

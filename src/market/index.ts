@@ -1,0 +1,3 @@
+export * from './candidates.ts'
+export * from './job-state.ts'
+export * from './offer-choice.ts'

@@ -1,0 +1,61 @@
+import type { Clock } from '../core/clock.ts'
+
+/** A place in the engine, held until it is released or its time is up. */
+export interface Reservation {
+  readonly peerId: string
+  /** Unix milliseconds; a running job has none. */
+  expiresAtMs: number | undefined
+}
+
+/**
+ * Who holds the engine's places. An offer reserves one for a short time, so that an acceptance always finds
+ * what was offered; a reservation nobody takes up falls free by itself.
+ */
+export class Slots {
+  readonly total: number
+  readonly #clock: Clock
+  readonly #held = new Map<string, Reservation>()
+
+  constructor(total: number, clock: Clock) {
+    this.total = total
+    this.#clock = clock
+  }
+
+  get free(): number {
+    this.#dropExpired()
+    return this.total - this.#held.size
+  }
+
+  /** Reserves a place for a job offered to `peerId`; false when none is free or the job holds one already. */
+  reserve(jobKey: string, peerId: string, ttlMs: number): boolean {
+    if (this.free <= 0 || this.#held.has(jobKey)) {
+      return false
+    }
+    this.#held.set(jobKey, { peerId, expiresAtMs: this.#clock.nowMs() + ttlMs })
+    return true
+  }
+
+  /** Turns a reservation of `peerId` into a running job; false when there is none. */
+  begin(jobKey: string, peerId: string): boolean {
+    this.#dropExpired()
+    const held = this.#held.get(jobKey)
+    if (held === undefined || held.peerId !== peerId || held.expiresAtMs === undefined) {
+      return false
+    }
+    held.expiresAtMs = undefined
+    return true
+  }
+
+  release(jobKey: string): void {
+    this.#held.delete(jobKey)
+  }
+
+  #dropExpired(): void {
+    const now = this.#clock.nowMs()
+    for (const [key, { expiresAtMs }] of this.#held) {
+      if (expiresAtMs !== undefined && expiresAtMs <= now) {
+        this.#held.delete(key)
+      }
+    }
+  }
+}
