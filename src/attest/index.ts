@@ -1,0 +1,29 @@
+export { type AttestationPolicy, DEFAULT_POLICY, SIMNET_POLICY } from './policy.ts'
+export type { Receipt, ReceiptPrices, ReceiptSampling, SignedReceipt } from './receipt.ts'
+export { decodeReceipt, makeReceipt, RECEIPT_DOMAIN, verifyReceipt } from './receipt.ts'
+export { CHALLENGE_BYTES, reportData } from './report-data.ts'
+export { makeSimulatedEvidence } from './simulated-evidence.ts'
+export type { Beacon, Statement } from './statement.ts'
+export {
+  decodeStatement,
+  encodeStatement,
+  STATEMENT_COSIGN_DOMAIN,
+  statementCosignMessage,
+  statementDigest
+} from './statement.ts'
+export type { FinalVoucher, StoredReceipt } from './stored-receipt.ts'
+export { decodeStoredReceipt, encodeStoredReceipt } from './stored-receipt.ts'
+export { type Tier, TIERS } from './tier.ts'
+export {
+  BEACON_MARGIN_BLOCKS,
+  type PeerSignatureCheck,
+  type VerifiedEnclave,
+  type VerifyAttestationInput,
+  verifyAttestation
+} from './verify.ts'
+export {
+  expectReceiptFits,
+  type VerifiedReceipt,
+  type VerifyStoredReceiptInput,
+  verifyStoredReceipt
+} from './verify-receipt.ts'

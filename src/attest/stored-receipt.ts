@@ -1,0 +1,151 @@
+import { fromHex, toHex } from '../core/bytes.ts'
+import { AttestationError, errorMessage } from '../core/errors.ts'
+import { MAX_NANO_TON } from '../core/nano-ton.ts'
+import { LIMITS } from '../wire/limits.ts'
+import { canonicalBytes, decimal, DocumentFault, hex, MAX_UINT64, object, oneOf, optional, parseJson, type Reader, text } from './document.ts'
+import { decodeReceipt } from './receipt.ts'
+import { decodeStatement } from './statement.ts'
+
+/** The last voucher a client signed to the provider in this job. */
+export interface FinalVoucher {
+  channel: string
+  /** Decimal. */
+  openedLt: string
+  /** Nanotons over the channel's whole life, decimal. */
+  cumulative: string
+  /** 64 bytes. */
+  signature: Uint8Array
+}
+
+/** All that is needed to check a receipt offline, for good. */
+export interface StoredReceipt {
+  /** RFC 8785 JSON of the receipt. */
+  receipt: Uint8Array
+  /** Of the receipt, 64 bytes. */
+  signature: Uint8Array
+  /** RFC 8785 JSON of the enclave's statement. */
+  statement: Uint8Array
+  evidence: Uint8Array
+  /** Co-signature of the statement by the provider's peer, 64 bytes. */
+  peerSignature: Uint8Array
+  /** The challenge that the evidence binds, 32 bytes; absent if it binds the statement's beacon. */
+  challenge?: Uint8Array
+  /** Absent where nothing was paid. */
+  finalVoucher?: FinalVoucher
+}
+
+const VERSION = 'cocoon/stored-receipt/1'
+// Evidence in base64, receipt and statement indented, and the rest.
+const MAX_FILE_BYTES = 2 * (LIMITS.evidenceBytes + LIMITS.receiptBytes + LIMITS.statementBytes) + 4096
+
+interface StoredVoucherFile {
+  channel: string
+  openedLt: string
+  cumulative: string
+  signature: string
+}
+
+interface StoredReceiptFile {
+  version: typeof VERSION
+  receipt: object
+  signature: string
+  statement: object
+  evidence: string
+  peerSignature: string
+  challenge?: string
+  finalVoucher?: StoredVoucherFile
+}
+
+const anyObject: Reader<object> = (value, name) => {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new DocumentFault(`${name} is not an object`)
+  }
+  return value
+}
+
+const readFile = object<StoredReceiptFile>({
+  version: oneOf([VERSION]),
+  receipt: anyObject,
+  signature: hex(64),
+  statement: anyObject,
+  evidence: text(/^(?:[0-9A-Za-z+/]{4})*(?:[0-9A-Za-z+/]{2}==|[0-9A-Za-z+/]{3}=)?$/, 'base64'),
+  peerSignature: hex(64),
+  challenge: optional(hex(32)) as Reader<string>,
+  finalVoucher: optional(
+    object<StoredVoucherFile>({
+      channel: text(/^[0-9A-Za-z:_+/-]{1,80}$/, 'the address of a channel'),
+      openedLt: decimal(MAX_UINT64),
+      cumulative: decimal(MAX_NANO_TON),
+      signature: hex(64)
+    })
+  ) as Reader<StoredVoucherFile>
+})
+
+/**
+ * Text of a receipt file: JSON that people can read, indented by two spaces. Receipt and statement stand in it as
+ * objects, because their canonical form gives back the very bytes that were signed.
+ *
+ * @throws {AttestationError} if receipt or statement are not canonical documents
+ */
+export function encodeStoredReceipt(stored: StoredReceipt): string {
+  const { challenge, finalVoucher } = stored
+  const file: StoredReceiptFile = {
+    version: VERSION,
+    receipt: decodeReceipt(stored.receipt),
+    signature: toHex(stored.signature),
+    statement: decodeStatement(stored.statement),
+    evidence: Buffer.from(stored.evidence).toString('base64'),
+    peerSignature: toHex(stored.peerSignature),
+    ...(challenge === undefined ? {} : { challenge: toHex(challenge) }),
+    ...(finalVoucher === undefined ? {} : { finalVoucher: { ...finalVoucher, signature: toHex(finalVoucher.signature) } })
+  }
+  return `${JSON.stringify(file, null, 2)}\n`
+}
+
+/**
+ * Reads a receipt file. Shape only: `verifyStoredReceipt` says whether it is true.
+ *
+ * @throws {AttestationError} `RECEIPT_FILE_INVALID`, and those of {@link decodeReceipt} and {@link decodeStatement}
+ */
+export function decodeStoredReceipt(file: string): StoredReceipt {
+  const { challenge, finalVoucher, ...rest } = parseFile(file)
+  const receipt = canonicalOf(rest.receipt)
+  const statement = canonicalOf(rest.statement)
+  decodeReceipt(receipt)
+  decodeStatement(statement)
+  return {
+    receipt,
+    signature: fromHex(rest.signature, 64),
+    statement,
+    evidence: new Uint8Array(Buffer.from(rest.evidence, 'base64')),
+    peerSignature: fromHex(rest.peerSignature, 64),
+    ...(challenge === undefined ? {} : { challenge: fromHex(challenge, 32) }),
+    ...(finalVoucher === undefined
+      ? {}
+      : { finalVoucher: { ...finalVoucher, signature: fromHex(finalVoucher.signature, 64) } })
+  }
+}
+
+function parseFile(file: string): StoredReceiptFile {
+  try {
+    if (file.length > MAX_FILE_BYTES) {
+      throw new DocumentFault(`The file has ${file.length} characters: expected at most ${MAX_FILE_BYTES}`)
+    }
+    return readFile(parseJson(Buffer.from(file)), 'Receipt file')
+  } catch (cause) {
+    throw fileInvalid(cause)
+  }
+}
+
+// Floats and lone surrogates have no canonical form.
+function canonicalOf(value: object): Uint8Array {
+  try {
+    return canonicalBytes(value)
+  } catch (cause) {
+    throw fileInvalid(cause)
+  }
+}
+
+function fileInvalid(cause: unknown): AttestationError {
+  return new AttestationError('RECEIPT_FILE_INVALID', `Not a receipt file: ${errorMessage(cause)}`, { cause })
+}
