@@ -1,0 +1,206 @@
+import * as z from 'zod'
+import { amount, endpoint, flag, group, list, listenAddress, oneOf, peerAddress, text, wholeNumber } from './setting.ts'
+
+/**
+ * What a node may be told, in `config.json` of its home folder. Everything but `network` and, on a simnet,
+ * `chain.endpoints` has a default. Times are in the unit their name says, amounts are texts of nanotons.
+ */
+
+const mesh = group({
+  /**
+   * Addresses to listen on: TCP over IPv4 or IPv6, port 0 for any free one. A provider behind a router needs a
+   * fixed port to forward.
+   * @default ["/ip4/0.0.0.0/tcp/0"]
+   */
+  listen: list(listenAddress).min(1, { error: 'at least one address' }).default(['/ip4/0.0.0.0/tcp/0']),
+  /**
+   * Addresses to tell others in place of those found, e.g. behind a forwarded port.
+   * @default []
+   */
+  announce: list(listenAddress).default([]),
+  /**
+   * Peers to start from, each with its `/p2p/<peer id>`. Peers met before and mDNS need none.
+   * @default []
+   */
+  bootstrap: list(peerAddress).default([]),
+  /**
+   * Find peers on the local network.
+   * @default true
+   */
+  mdns: flag.default(true)
+})
+
+const chain = group({
+  /**
+   * URLs of toncenter v2 servers; later ones stand in when earlier ones fail.
+   * @default toncenter.com of the network; none on a simnet
+   */
+  endpoints: list(endpoint).min(1, { error: 'at least one URL' }).optional(),
+  /**
+   * Key sent to the endpoints. Without one, toncenter answers one request a second.
+   * @default none
+   */
+  apiKey: text(256).optional()
+})
+
+const prices = group({
+  /**
+   * Nanotons per million prompt tokens.
+   * @default "20000000" (0.02 TON)
+   */
+  promptPerMTokens: amount.prefault('20000000'),
+  /**
+   * Nanotons per million prompt tokens that a cache saved computing.
+   * @default "5000000" (0.005 TON)
+   */
+  cachedPromptPerMTokens: amount.prefault('5000000'),
+  /**
+   * Nanotons per million answer tokens.
+   * @default "60000000" (0.06 TON)
+   */
+  completionPerMTokens: amount.prefault('60000000')
+})
+
+const provider = group({
+  /**
+   * GGUF file to serve, relative to the home folder or absolute.
+   * @default the small model shipped with the package
+   */
+  modelPath: text(4096).optional(),
+  /**
+   * CPU threads of the model; `auto` measures at start and leaves a core for the rest.
+   * @default "auto"
+   */
+  threads: z
+    .union([z.literal('auto'), wholeNumber(1, 256)], { error: '"auto" or a whole number from 1 to 256' })
+    .default('auto'),
+  /**
+   * Jobs answered at once; others are offered a place in the queue.
+   * @default 1
+   */
+  slots: wholeNumber(1, 64).default(1),
+  /**
+   * Tokens of context of each slot; bounded by what the model was trained for.
+   * @default the model's own
+   */
+  contextTokens: wholeNumber(128, 1_048_576).optional(),
+  /**
+   * Where the model computes. Anything but `auto` must be there, or the provider does not start.
+   * @default "auto"
+   */
+  gpu: oneOf('auto', 'off', 'cuda', 'vulkan', 'metal').default('auto'),
+  prices: prices.prefault({}),
+  /**
+   * Smallest deposit of a channel a client is served on, in nanotons. Opening and closing one costs about
+   * 0.004 TON in fees at the prices of 2026: at this size they are 4 %.
+   * @default "100000000" (0.1 TON)
+   */
+  minimumDeposit: amount.prefault('100000000'),
+  /**
+   * Answer tokens delivered ahead of their voucher: what a client that runs away gets for nothing.
+   * @default 32
+   */
+  windowTokens: wholeNumber(1, 4096).default(32)
+})
+
+const client = group({
+  /**
+   * Nanotons locked when a channel to a provider is opened, or its minimum if that is more.
+   * @default "500000000" (0.5 TON)
+   */
+  deposit: amount.prefault('500000000'),
+  /**
+   * Most that is locked in one channel, top-ups included, in nanotons. A provider that asks for more is passed over.
+   * @default "5000000000" (5 TON)
+   */
+  maxDeposit: amount.prefault('5000000000'),
+  /**
+   * Most paid per million tokens, in nanotons. Dearer providers are passed over.
+   * @default "200000000" and "600000000" (0.2 and 0.6 TON)
+   */
+  maxPrices: group({
+    promptPerMTokens: amount.prefault('200000000'),
+    completionPerMTokens: amount.prefault('600000000')
+  }).prefault({}),
+  /**
+   * How long a provider has, after this node asks to close a channel alone, to claim with its last voucher, in
+   * seconds. The deposit's rest is locked so long; a close the provider agrees to is immediate.
+   * @default 21600 (6 hours)
+   */
+  challengeSeconds: wholeNumber(1, 2_592_000).default(21_600),
+  /**
+   * Enclaves that a request is sealed to. The first whose offer is accepted answers.
+   * @default 2
+   */
+  candidates: wholeNumber(1, 8).default(2),
+  /**
+   * How long offers are collected before the best is taken, in milliseconds.
+   * @default 300
+   */
+  offerWindowMs: wholeNumber(10, 60_000).default(300),
+  /**
+   * Send prompts to simulated enclaves, whose owner can read them.
+   * @default true on a simnet, false elsewhere
+   */
+  allowSimulated: flag.optional()
+})
+
+/** The one schema of `config.json`. An unknown key is an error at every level. */
+export const configSchema = group({
+  /** The chain that pays. No default: it decides whose money moves. */
+  network: oneOf('simnet', 'testnet', 'mainnet'),
+  /**
+   * What is logged to the home's `logs` folder: this level and worse.
+   * @default "info"
+   */
+  logLevel: oneOf('debug', 'info', 'warn', 'error', 'silent').default('info'),
+  mesh: mesh.prefault({}),
+  chain: chain.prefault({}),
+  provider: provider.prefault({}),
+  client: client.prefault({})
+}).check(({ value, issues }) => {
+  if (value.network === 'simnet' && value.chain.endpoints === undefined) {
+    issues.push({
+      code: 'custom',
+      path: ['chain', 'endpoints'],
+      message: 'the URL of the simnet\'s chain, which "cocoon-node simnet up" prints',
+      input: undefined
+    })
+  }
+  if (value.client.deposit > value.client.maxDeposit) {
+    issues.push({
+      code: 'custom',
+      path: ['client', 'deposit'],
+      message: `no more than client.maxDeposit, ${value.client.maxDeposit} nanotons`,
+      input: String(value.client.deposit)
+    })
+  }
+})
+
+/** What may stand in `config.json`: only what differs from the defaults has to. */
+export type ConfigFile = z.input<typeof configSchema>
+
+type Parsed = z.output<typeof configSchema>
+
+/** A node's whole configuration, defaults filled in. Amounts are `NanoTon`. */
+export type Config = Omit<Parsed, 'chain' | 'client'> & {
+  chain: Omit<Parsed['chain'], 'endpoints'> & { endpoints: string[] }
+  client: Omit<Parsed['client'], 'allowSimulated'> & { allowSimulated: boolean }
+}
+
+export type Network = Config['network']
+
+const TONCENTER: Readonly<Record<Network, readonly string[]>> = {
+  mainnet: ['https://toncenter.com/api/v2/jsonRPC'],
+  testnet: ['https://testnet.toncenter.com/api/v2/jsonRPC'],
+  simnet: []
+}
+
+/** Fills in the defaults that depend on the network. */
+export function withNetworkDefaults(parsed: Parsed): Config {
+  return {
+    ...parsed,
+    chain: { ...parsed.chain, endpoints: parsed.chain.endpoints ?? [...TONCENTER[parsed.network]] },
+    client: { ...parsed.client, allowSimulated: parsed.client.allowSimulated ?? parsed.network === 'simnet' }
+  }
+}
