@@ -41,5 +41,5 @@ export function aesGcmOpen(
     plaintext.fill(0)
     return undefined
   }
-  return plaintext
+  return new Uint8Array(plaintext.buffer, plaintext.byteOffset, plaintext.byteLength)
 }

@@ -51,7 +51,8 @@ export function unpadRequest(padded: Uint8Array, overheadBytes: number): Uint8Ar
   ) {
     throw badPadding('request')
   }
-  return padded.slice(REQUEST_PREFIX_BYTES, end)
+  // Not `slice`, which on a Buffer would share memory that the caller wipes.
+  return Uint8Array.from(padded.subarray(REQUEST_PREFIX_BYTES, end))
 }
 
 /**
@@ -75,7 +76,7 @@ export function unpadFrame(frame: Uint8Array): Uint8Array {
   if (end > FRAME_PLAINTEXT_BYTES || !isZero(frame.subarray(end))) {
     throw badPadding('frame')
   }
-  return frame.slice(FRAME_PREFIX_BYTES, end)
+  return Uint8Array.from(frame.subarray(FRAME_PREFIX_BYTES, end))
 }
 
 function paddedRequestBytes(plaintextBytes: number, overheadBytes: number): number {

@@ -28,7 +28,7 @@ export class ResponseKey {
   /** @param secret AES-256 key ‖ base nonce, 44 bytes; copied */
   constructor(secret: Uint8Array) {
     expectLength('Response secret', secret, SECRET_BYTES)
-    this.#secret = secret.slice()
+    this.#secret = Uint8Array.from(secret)
   }
 
   /**

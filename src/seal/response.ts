@@ -95,7 +95,7 @@ class AnswerState {
 
   constructor(parts: ResponseKeyParts, jobId: Uint8Array) {
     this.#parts = parts
-    this.jobId = jobId.slice()
+    this.jobId = Uint8Array.from(jobId)
     this.#chain = new AnswerChain(jobId)
   }
 
