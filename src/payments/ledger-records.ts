@@ -1,0 +1,85 @@
+import type { ChannelTerms, ClaimVoucher, CoopCloseOrder } from './chain.ts'
+import type { JobLine } from './job-line.ts'
+import type { PayeeChannel } from './payee-channel.ts'
+import type { PayerChannel, PendingDeposit } from './payer-channel.ts'
+import {
+  amountField,
+  bytesField,
+  choiceField,
+  integerField,
+  listField,
+  objectField,
+  textField,
+  uint64Field
+} from './record-codec.ts'
+
+const terms = objectField<ChannelTerms>({
+  globalId: integerField,
+  payerKey: bytesField(32),
+  payerAddress: textField,
+  payeeKey: bytesField(32),
+  payeeAddress: textField,
+  salt: uint64Field,
+  challengeSeconds: integerField
+})
+
+const pending = objectField<PendingDeposit>({ amount: amountField, before: amountField, sentAtMs: integerField })
+
+const closeOrder = objectField<CoopCloseOrder>(
+  {
+    openedLt: uint64Field,
+    cumulative: amountField,
+    payeeSignature: bytesField(64),
+    voucher: objectField<ClaimVoucher>({ openedLt: uint64Field, cumulative: amountField, signature: bytesField(64) })
+  },
+  ['voucher']
+)
+
+export const payerRecord = objectField<PayerChannel>(
+  {
+    channel: textField,
+    terms,
+    peerId: textField,
+    state: choiceField('opening', 'open', 'closing', 'closed'),
+    openedLt: uint64Field,
+    deposit: amountField,
+    settled: amountField,
+    signed: amountField,
+    signature: bytesField(),
+    spent: amountField,
+    uncertain: amountField,
+    promised: amountField,
+    running: listField(textField),
+    pending,
+    closeOrder
+  },
+  ['pending', 'closeOrder']
+)
+
+export const payeeRecord = objectField<PayeeChannel>({
+  channel: textField,
+  terms,
+  peerId: textField,
+  state: choiceField('open', 'closing', 'closed'),
+  openedLt: uint64Field,
+  deposit: amountField,
+  settled: amountField,
+  accepted: amountField,
+  signature: bytesField(),
+  delivered: amountField,
+  running: listField(textField)
+})
+
+export const jobRecord = objectField<JobLine>({
+  role: choiceField('payer', 'payee'),
+  jobId: textField,
+  channel: textField,
+  peerId: textField,
+  startedAtMs: integerField,
+  outcome: choiceField('running', 'ended', 'interrupted'),
+  promptTokens: integerField,
+  cachedPromptTokens: integerField,
+  completionTokens: integerField,
+  cost: amountField,
+  paid: amountField
+})
