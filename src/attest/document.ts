@@ -60,7 +60,7 @@ export function parseJson(bytes: Uint8Array): unknown {
 
 /** An object with exactly these fields; those read by {@link optional} may be absent. */
 export function object<T extends object>(fields: { [K in keyof T]-?: Reader<T[K]> }): Reader<T> {
-  const readers = Object.entries(fields) as Array<[string, Reader<unknown>]>
+  const readers = Object.entries<Reader<unknown>>(fields)
   return (value, name) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
       throw fault(name, value, 'an object')
@@ -148,7 +148,12 @@ function shown(value: unknown): string {
   if (value === undefined) {
     return 'missing'
   }
-  const json = typeof value === 'object' && value !== null ? (Array.isArray(value) ? 'a list' : 'an object') : JSON.stringify(value)
+  const json =
+    typeof value === 'object' && value !== null
+      ? Array.isArray(value)
+        ? 'a list'
+        : 'an object'
+      : JSON.stringify(value)
   return json.length > 40 ? `${json.slice(0, 40)}…` : json
 }
 

@@ -13,7 +13,7 @@ export {
 } from './statement.ts'
 export type { FinalVoucher, StoredReceipt } from './stored-receipt.ts'
 export { decodeStoredReceipt, encodeStoredReceipt } from './stored-receipt.ts'
-export { type Tier, TIERS } from './tier.ts'
+export { TIERS, type Tier } from './tier.ts'
 export {
   BEACON_MARGIN_BLOCKS,
   type PeerSignatureCheck,

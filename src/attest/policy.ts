@@ -35,7 +35,10 @@ export function expectTier(policy: AttestationPolicy, tier: Tier): void {
   if (!policy.acceptedTiers.includes(tier)) {
     const accepted = policy.acceptedTiers.length === 0 ? 'nothing' : policy.acceptedTiers.join(', ')
     const warning = tier === 'simulated' ? ', in which the owner of the machine can read everything' : ''
-    throw new AttestationError('ATTESTATION_TIER_REFUSED', `The enclave is ${tier}${warning}: the policy accepts ${accepted}`)
+    throw new AttestationError(
+      'ATTESTATION_TIER_REFUSED',
+      `The enclave is ${tier}${warning}: the policy accepts ${accepted}`
+    )
   }
 }
 

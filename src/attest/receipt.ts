@@ -3,7 +3,20 @@ import { ed25519PublicKey, ed25519Sign, ed25519Verify } from '../core/ed25519.ts
 import { AttestationError } from '../core/errors.ts'
 import { MAX_NANO_TON } from '../core/nano-ton.ts'
 import { LIMITS } from '../wire/limits.ts'
-import { canonicalBytes, decimal, decodeDocument, hex, integer, MAX_UINT64, object, oneOf, optional, peerIdText, type Reader, text } from './document.ts'
+import {
+  canonicalBytes,
+  decimal,
+  decodeDocument,
+  hex,
+  integer,
+  MAX_UINT64,
+  object,
+  oneOf,
+  optional,
+  peerIdText,
+  type Reader,
+  text
+} from './document.ts'
 
 /** The receipt key signs this text followed by the receipt's bytes. */
 export const RECEIPT_DOMAIN = 'cocoon/receipt/v1'
@@ -79,7 +92,7 @@ const readReceipt: Reader<Receipt> = object<Receipt>({
     topK: optional(count),
     seed: optional(integer(Number.MIN_SAFE_INTEGER)),
     maxTokens: count
-  }) as Reader<ReceiptSampling>,
+  }),
   promptTokens: count,
   cachedPromptTokens: count,
   completionTokens: count,
@@ -132,7 +145,10 @@ export function decodeReceipt(bytes: Uint8Array): Receipt {
 export function verifyReceipt(input: SignedReceipt & { readonly receiptKey: Uint8Array }): Receipt {
   const receipt = decodeReceipt(input.bytes)
   if (!ed25519Verify(ed25519PublicKey(input.receiptKey), signedMessage(input.bytes), input.signature)) {
-    throw new AttestationError('RECEIPT_SIGNATURE_INVALID', 'The receipt was not signed by the enclave of its statement')
+    throw new AttestationError(
+      'RECEIPT_SIGNATURE_INVALID',
+      'The receipt was not signed by the enclave of its statement'
+    )
   }
   return receipt
 }

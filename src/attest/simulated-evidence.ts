@@ -82,7 +82,10 @@ export function verifySimulatedEvidence(bytes: Uint8Array): VerifiedEvidence {
   const { signature, ...body } = decodeSimulatedEvidence(bytes)
   const { publicKey, verifyKey } = simulatedRoot()
   if (body.rootKey !== toHex(publicKey)) {
-    throw new AttestationError('ATTESTATION_ROOT_UNKNOWN', 'Simulated evidence names another root than the well-known one')
+    throw new AttestationError(
+      'ATTESTATION_ROOT_UNKNOWN',
+      'Simulated evidence names another root than the well-known one'
+    )
   }
   if (!ed25519Verify(verifyKey, signedMessage(body), fromHex(signature, 64))) {
     throw new AttestationError('ATTESTATION_EVIDENCE_SIGNATURE_INVALID', 'The signature of the evidence does not hold')

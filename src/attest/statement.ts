@@ -1,7 +1,18 @@
 import { sha256 } from '../core/bytes.ts'
 import { LIMITS } from '../wire/limits.ts'
-import { canonicalBytes, decodeDocument, hex, integer, list, object, oneOf, peerIdText, type Reader, text } from './document.ts'
-import { type Tier, TIERS } from './tier.ts'
+import {
+  canonicalBytes,
+  decodeDocument,
+  hex,
+  integer,
+  list,
+  object,
+  oneOf,
+  peerIdText,
+  type Reader,
+  text
+} from './document.ts'
+import { TIERS, type Tier } from './tier.ts'
 
 /** The peer key signs this text followed by the statement's bytes. */
 export const STATEMENT_COSIGN_DOMAIN = 'cocoon/statement/v1'
@@ -53,7 +64,11 @@ const readStatement: Reader<Statement> = object<Statement>({
   bootId: hex(16),
   notBeforeMs: integer(0),
   notAfterMs: integer(0),
-  beacon: object<Beacon>({ globalId: integer(-0x8000_0000, 0x7fff_ffff), height: integer(0, 0xffff_ffff), hash: hex(32) })
+  beacon: object<Beacon>({
+    globalId: integer(-0x8000_0000, 0x7fff_ffff),
+    height: integer(0, 0xffff_ffff),
+    hash: hex(32)
+  })
 })
 
 /**

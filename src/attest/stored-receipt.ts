@@ -2,7 +2,19 @@ import { fromHex, toHex } from '../core/bytes.ts'
 import { AttestationError, errorMessage } from '../core/errors.ts'
 import { MAX_NANO_TON } from '../core/nano-ton.ts'
 import { LIMITS } from '../wire/limits.ts'
-import { canonicalBytes, decimal, DocumentFault, hex, MAX_UINT64, object, oneOf, optional, parseJson, type Reader, text } from './document.ts'
+import {
+  canonicalBytes,
+  DocumentFault,
+  decimal,
+  hex,
+  MAX_UINT64,
+  object,
+  oneOf,
+  optional,
+  parseJson,
+  type Reader,
+  text
+} from './document.ts'
 import { decodeReceipt } from './receipt.ts'
 import { decodeStatement } from './statement.ts'
 
@@ -63,12 +75,19 @@ const anyObject: Reader<object> = (value, name) => {
   return value
 }
 
+const base64: Reader<string> = (value, name) => {
+  if (typeof value !== 'string' || Buffer.from(value, 'base64').toString('base64') !== value) {
+    throw new DocumentFault(`${name} is not base64`)
+  }
+  return value
+}
+
 const readFile = object<StoredReceiptFile>({
   version: oneOf([VERSION]),
   receipt: anyObject,
   signature: hex(64),
   statement: anyObject,
-  evidence: text(/^(?:[0-9A-Za-z+/]{4})*(?:[0-9A-Za-z+/]{2}==|[0-9A-Za-z+/]{3}=)?$/, 'base64'),
+  evidence: base64,
   peerSignature: hex(64),
   challenge: optional(hex(32)) as Reader<string>,
   finalVoucher: optional(
@@ -97,7 +116,9 @@ export function encodeStoredReceipt(stored: StoredReceipt): string {
     evidence: Buffer.from(stored.evidence).toString('base64'),
     peerSignature: toHex(stored.peerSignature),
     ...(challenge === undefined ? {} : { challenge: toHex(challenge) }),
-    ...(finalVoucher === undefined ? {} : { finalVoucher: { ...finalVoucher, signature: toHex(finalVoucher.signature) } })
+    ...(finalVoucher === undefined
+      ? {}
+      : { finalVoucher: { ...finalVoucher, signature: toHex(finalVoucher.signature) } })
   }
   return `${JSON.stringify(file, null, 2)}\n`
 }

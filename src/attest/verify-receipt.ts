@@ -59,7 +59,10 @@ export async function verifyStoredReceipt(input: VerifyStoredReceiptInput): Prom
  */
 export function expectReceiptFits(receipt: Receipt, enclave: VerifiedEnclave): void {
   if (receipt.statementDigest !== toHex(enclave.statementDigest)) {
-    throw new AttestationError('RECEIPT_STATEMENT_MISMATCH', 'The receipt names another statement than the enclave showed')
+    throw new AttestationError(
+      'RECEIPT_STATEMENT_MISMATCH',
+      'The receipt names another statement than the enclave showed'
+    )
   }
   if (!enclave.statement.modelDigests.includes(receipt.modelDigest)) {
     throw new AttestationError(
@@ -72,7 +75,10 @@ export function expectReceiptFits(receipt: Receipt, enclave: VerifiedEnclave): v
   }
   const cost = receiptCost(receipt)
   if (BigInt(receipt.cost) !== cost) {
-    throw new AttestationError('RECEIPT_COST_MISMATCH', `The receipt says ${receipt.cost} nanotons: its tokens make ${cost}`)
+    throw new AttestationError(
+      'RECEIPT_COST_MISMATCH',
+      `The receipt says ${receipt.cost} nanotons: its tokens make ${cost}`
+    )
   }
 }
 
@@ -97,13 +103,19 @@ async function checkVoucher(
   }
   const { channel, openedLt, cumulative } = finalVoucher
   if (channel !== receipt.channel || openedLt !== receipt.openedLt || BigInt(cumulative) < BigInt(receipt.cost)) {
-    throw new AttestationError('RECEIPT_VOUCHER_MISMATCH', 'The voucher is of another channel than the receipt, or pays less than it cost')
+    throw new AttestationError(
+      'RECEIPT_VOUCHER_MISMATCH',
+      'The voucher is of another channel than the receipt, or pays less than it cost'
+    )
   }
   if (verifyVoucherSignature === undefined) {
     return 'terms'
   }
   if (!(await verifyVoucherSignature(finalVoucher))) {
-    throw new AttestationError('RECEIPT_VOUCHER_SIGNATURE_INVALID', 'The voucher in the file was not signed by the payer')
+    throw new AttestationError(
+      'RECEIPT_VOUCHER_SIGNATURE_INVALID',
+      'The voucher in the file was not signed by the payer'
+    )
   }
   return 'signature'
 }

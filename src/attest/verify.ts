@@ -100,17 +100,26 @@ function expectInput({ nowMs, challenge }: VerifyAttestationInput): void {
     throw new UsageError('ATTESTATION_INPUT_INVALID', `Time ${nowMs} is not usable: expected Unix milliseconds`)
   }
   if (challenge !== undefined && challenge.byteLength !== CHALLENGE_BYTES) {
-    throw new UsageError('ATTESTATION_INPUT_INVALID', `Challenge has ${challenge.byteLength} bytes: expected ${CHALLENGE_BYTES}`)
+    throw new UsageError(
+      'ATTESTATION_INPUT_INVALID',
+      `Challenge has ${challenge.byteLength} bytes: expected ${CHALLENGE_BYTES}`
+    )
   }
 }
 
 function verifyEvidence(statement: Statement, bytes: Uint8Array): VerifiedEvidence {
   const type = evidenceType(bytes)
   if (REAL_EVIDENCE_TYPES.includes(type)) {
-    throw refusal('UNSUPPORTED_EVIDENCE', `This build cannot verify ${type} evidence yet: it refuses what it cannot check`)
+    throw refusal(
+      'UNSUPPORTED_EVIDENCE',
+      `This build cannot verify ${type} evidence yet: it refuses what it cannot check`
+    )
   }
   if (type !== 'simulated') {
-    throw refusal('EVIDENCE_UNKNOWN', `Evidence of type ${JSON.stringify(type.slice(0, 32))} is unknown to this version`)
+    throw refusal(
+      'EVIDENCE_UNKNOWN',
+      `Evidence of type ${JSON.stringify(type.slice(0, 32))} is unknown to this version`
+    )
   }
   if (statement.tier !== 'simulated') {
     throw refusal('TIER_MISMATCH', `The statement says ${statement.tier}, the evidence is only simulated`)
@@ -125,13 +134,19 @@ function verifyEvidence(statement: Statement, bytes: Uint8Array): VerifiedEviden
 function expectTimes(statement: Statement, policy: AttestationPolicy, nowMs: number): void {
   const { notBeforeMs, notAfterMs } = statement
   if (notBeforeMs > nowMs + policy.clockSkewMs) {
-    throw refusal('NOT_YET_VALID', `The statement is valid from ${at(notBeforeMs)}, it is ${at(nowMs)}: check both clocks`)
+    throw refusal(
+      'NOT_YET_VALID',
+      `The statement is valid from ${at(notBeforeMs)}, it is ${at(nowMs)}: check both clocks`
+    )
   }
   if (nowMs >= notAfterMs) {
     throw refusal('EXPIRED', `The statement ended at ${at(notAfterMs)}, it is ${at(nowMs)}: fetch a new one`)
   }
   if (!(nowMs - notBeforeMs <= policy.maxStatementAgeMs)) {
-    throw refusal('TOO_OLD', `The statement is from ${at(notBeforeMs)}: the policy accepts ${policy.maxStatementAgeMs} ms`)
+    throw refusal(
+      'TOO_OLD',
+      `The statement is from ${at(notBeforeMs)}: the policy accepts ${policy.maxStatementAgeMs} ms`
+    )
   }
 }
 

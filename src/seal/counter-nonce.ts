@@ -11,7 +11,11 @@ export const NONCE_BYTES = 12
  */
 export function counterNonce(base: Uint8Array, counter: number): Uint8Array {
   if (!Number.isSafeInteger(counter) || counter < 0) {
-    throw new CocoonError('internal', 'SEAL_COUNTER_EXHAUSTED', `Message counter ${counter} is out of range: use a new key`)
+    throw new CocoonError(
+      'internal',
+      'SEAL_COUNTER_EXHAUSTED',
+      `Message counter ${counter} is out of range: use a new key`
+    )
   }
   const nonce = Uint8Array.from(base)
   const tail = new DataView(nonce.buffer, NONCE_BYTES - 8, 8)

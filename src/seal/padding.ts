@@ -97,5 +97,8 @@ function isZero(bytes: Uint8Array): boolean {
 }
 
 function badPadding(what: string): PeerError {
-  return new PeerError('SEAL_PADDING_INVALID', `The ${what} opened, but its padding is not what this protocol version writes`)
+  return new PeerError(
+    'SEAL_PADDING_INVALID',
+    `The ${what} opened, but its padding is not what this protocol version writes`
+  )
 }

@@ -172,7 +172,10 @@ function expectRecipient(recipient: WrappedRecipient, jobId: Uint8Array, keyPair
   expectLength('Encapsulated key', recipient.enc, X25519_BYTES)
   expectLength('Wrapped key', recipient.wrappedKey, WRAPPED_KEY_BYTES)
   if (!timingSafeEqual(recipient.hint, recipientHint(enclaveKeyId(keyPair.publicKey), jobId))) {
-    throw new PeerError('SEAL_WRONG_RECIPIENT', 'The request was sealed to another enclave key: fetch the statement again')
+    throw new PeerError(
+      'SEAL_WRONG_RECIPIENT',
+      'The request was sealed to another enclave key: fetch the statement again'
+    )
   }
 }
 

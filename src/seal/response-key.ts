@@ -38,7 +38,11 @@ export class ResponseKey {
    */
   takeForSealing(): ResponseKeyParts {
     if (this.#sealing) {
-      throw new CocoonError('internal', 'SEAL_KEY_USED', 'This response key seals an answer already: one key, one answer')
+      throw new CocoonError(
+        'internal',
+        'SEAL_KEY_USED',
+        'This response key seals an answer already: one key, one answer'
+      )
     }
     const parts = this.takeForOpening()
     this.#sealing = true

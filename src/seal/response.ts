@@ -200,7 +200,10 @@ class DefaultResponseOpener implements ResponseOpener {
     const { key, nonce } = this.#state.next()
     const plaintext = aesGcmOpen(key, nonce, frameAad(this.#state.jobId, final), frame.subarray(HEADER_BYTES))
     if (plaintext === undefined) {
-      throw new PeerError('SEAL_FRAME_FORGED', `Frame ${this.#state.counter} of the answer was not sealed by the enclave`)
+      throw new PeerError(
+        'SEAL_FRAME_FORGED',
+        `Frame ${this.#state.counter} of the answer was not sealed by the enclave`
+      )
     }
     const bytes = unpadFrame(plaintext)
     wipe(plaintext)
@@ -210,7 +213,10 @@ class DefaultResponseOpener implements ResponseOpener {
 
   expectFinished(): void {
     if (!this.#state.finished) {
-      throw new PeerError('SEAL_ANSWER_TRUNCATED', `The answer ended after ${this.#state.counter} frames without its final one`)
+      throw new PeerError(
+        'SEAL_ANSWER_TRUNCATED',
+        `The answer ended after ${this.#state.counter} frames without its final one`
+      )
     }
   }
 

@@ -106,7 +106,9 @@ function sharedPoint(privateKey: KeyObject, name: string, rawPublicKey: Uint8Arr
 }
 
 function lowOrderKey(name: string, cause?: unknown): PeerError {
-  return new PeerError('SEAL_KEY_INVALID', `${name} is a low-order point, which would give everyone the same secret`, { cause })
+  return new PeerError('SEAL_KEY_INVALID', `${name} is a low-order point, which would give everyone the same secret`, {
+    cause
+  })
 }
 
 function keyPairOf(privateKey: KeyObject): HpkeKeyPair {

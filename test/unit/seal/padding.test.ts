@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict'
-import fc from 'fast-check'
-import { isRequestSize, MAX_SEALED_REQUEST_BYTES, padFrame, padRequest, unpadFrame, unpadRequest } from '../../../src/seal/padding.ts'
+import * as fc from 'fast-check'
+import {
+  isRequestSize,
+  MAX_SEALED_REQUEST_BYTES,
+  padFrame,
+  padRequest,
+  unpadFrame,
+  unpadRequest
+} from '../../../src/seal/padding.ts'
 import { LIMITS } from '../../../src/wire/limits.ts'
 
 const OVERHEAD = 48

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { createCipheriv, createHash } from 'node:crypto'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import {
   enclaveKeyId,
   generateHpkeKeyPair,
   type HpkeKeyPair,
   isRequestSize,
   openRequest,
-  recipientHint,
   ReplayGuard,
+  recipientHint,
   responseOpener,
   responseSealer,
   type SealedRequest,
@@ -47,7 +47,10 @@ describe('sealed request', () => {
         assert.equal(wrappedKey.byteLength, LIMITS.wrappedKeyBytes)
       }
     }
-    assert.equal(sealTo(enclaves, new Uint8Array(32 * 1024 - 52)).sealedRequest.byteLength, LIMITS.announcedRequestBytes)
+    assert.equal(
+      sealTo(enclaves, new Uint8Array(32 * 1024 - 52)).sealedRequest.byteLength,
+      LIMITS.announcedRequestBytes
+    )
   })
 
   it('hides the length of the text: all that share a size class look alike', () => {
@@ -169,7 +172,9 @@ describe('sealed request', () => {
   it('refuses a request opened before, and keeps one refused for other reasons open to a genuine try', () => {
     const sealed = sealTo(enclaves)
     const guard = new ReplayGuard()
-    assert.throws(() => open({ ...sealed, sealedRequest: new Uint8Array(1024) }, 0, guard), { code: 'SEAL_OPEN_FAILED' })
+    assert.throws(() => open({ ...sealed, sealedRequest: new Uint8Array(1024) }, 0, guard), {
+      code: 'SEAL_OPEN_FAILED'
+    })
     assert.equal(guard.size, 0)
     open(sealed, 0, guard)
     assert.equal(guard.size, 1)
@@ -196,7 +201,7 @@ describe('sealed request', () => {
     assert.throws(() => open(lying, 0), { code: 'SEAL_REQUEST_FORGED' })
   })
 
-  it('refuses a ciphertext that is not the content key\'s, though its wrap is genuine', () => {
+  it("refuses a ciphertext that is not the content key's, though its wrap is genuine", () => {
     const contentKey = new Uint8Array(32).fill(1)
     const commitment = createHash('sha256').update('cocoon/request-key/v1').update(contentKey).digest()
     const sealed = craft(contentKey, commitment, new Uint8Array(992))
@@ -207,7 +212,9 @@ describe('sealed request', () => {
     const contentKey = new Uint8Array(32).fill(1)
     const commitment = createHash('sha256').update('cocoon/request-key/v1').update(contentKey).digest()
     const padded = new Uint8Array(1024 - 48).fill(1)
-    assert.throws(() => open(craft(contentKey, commitment, sealBody(contentKey, padded)), 0), { code: 'SEAL_PADDING_INVALID' })
+    assert.throws(() => open(craft(contentKey, commitment, sealBody(contentKey, padded)), 0), {
+      code: 'SEAL_PADDING_INVALID'
+    })
   })
 })
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { ResponseKey, responseOpener, responseSealer, SEALED_FRAME_BYTES } from '../../../src/seal/index.ts'
 
 const jobId = new Uint8Array(16).fill(5)
@@ -15,7 +15,10 @@ describe('sealed answer', () => {
         const opener = responseOpener(key(), jobId)
         const opened = sealAll(parts).map(frame => opener.open(frame))
         assert.deepEqual(Buffer.concat(opened.map(frame => frame.bytes)), Buffer.concat(parts))
-        assert.deepEqual(opened.map(frame => frame.final), opened.map((_, i) => i === opened.length - 1))
+        assert.deepEqual(
+          opened.map(frame => frame.final),
+          opened.map((_, i) => i === opened.length - 1)
+        )
         assert.ok(opener.finished)
         opener.expectFinished()
       })
@@ -26,7 +29,10 @@ describe('sealed answer', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 510 }), fc.boolean(), (text, final) => {
         const frames = responseSealer(key(), jobId).seal(text, final)
-        assert.deepEqual(frames.map(frame => frame.byteLength), [SEALED_FRAME_BYTES])
+        assert.deepEqual(
+          frames.map(frame => frame.byteLength),
+          [SEALED_FRAME_BYTES]
+        )
       })
     )
     assert.equal(responseSealer(key(), jobId).seal(new Uint8Array(511), false).length, 2)
