@@ -1,0 +1,155 @@
+import {
+  type Address,
+  type Builder,
+  beginCell,
+  type Cell,
+  type Contract,
+  type ContractProvider,
+  contractAddress,
+  type Slice
+} from '@ton/core'
+import { nanoTon, type NanoTon } from '../core/nano-ton.ts'
+import { type ChannelTerms, channelStateInit } from './channel-address.ts'
+import { closeCell, type TotalFields, voucherCell } from './voucher-cell.ts'
+
+/** First 32 bits of each message to a channel. */
+export const CHANNEL_OPS = {
+  fund: 0xc0c00001,
+  claim: 0xc0c00002,
+  startClose: 0xc0c00003,
+  finish: 0xc0c00004,
+  coopClose: 0xc0c00005
+} as const
+
+/** Why a channel refused a message: the exit code of its compute phase. Listed in `contracts/README.md`. */
+export const CHANNEL_EXIT_CODES = {
+  notOpen: 100,
+  notPayer: 101,
+  wrongNetwork: 102,
+  wrongChannel: 103,
+  staleOpening: 104,
+  badPayerSignature: 105,
+  nothingToClaim: 106,
+  overDeposit: 107,
+  notEnoughValue: 108,
+  alreadyClosing: 109,
+  notClosing: 110,
+  tooEarly: 111,
+  badPayeeSignature: 112,
+  closeAmount: 113,
+  badTerms: 114,
+  zeroDeposit: 115,
+  payoutTooSmall: 116,
+  underfunded: 117,
+  unknownMessage: 0xffff
+} as const
+
+const STATES = ['new', 'open', 'closing'] as const
+
+/** What a channel stores. */
+export interface ChannelState {
+  state: (typeof STATES)[number]
+  deposit: NanoTon
+  settled: NanoTon
+  /** Unix seconds from which a started close can be finished; 0 unless closing. */
+  closeAt: number
+  openedLt: bigint
+}
+
+/** A total and the signature over its cell. */
+export interface SignedFields extends TotalFields {
+  /** Ed25519, 64 bytes. */
+  signature: Uint8Array
+}
+
+/** A writer for `builder.store(…)`. */
+type Writer = (builder: Builder) => void
+
+export function storeFund(amount: NanoTon): Writer {
+  // fund#c0c00001 amount:Coins = InternalMsgBody;
+  return builder => builder.storeUint(CHANNEL_OPS.fund, 32).storeCoins(amount)
+}
+
+export function storeClaim(voucher: SignedFields): Writer {
+  // claim#c0c00002 signature:bits512 voucher:^Voucher = InternalMsgBody;
+  return builder => builder.storeUint(CHANNEL_OPS.claim, 32).store(storeSignedVoucher(voucher))
+}
+
+export function storeStartClose(): Writer {
+  // start_close#c0c00003 = InternalMsgBody;
+  return builder => builder.storeUint(CHANNEL_OPS.startClose, 32)
+}
+
+export function storeFinish(): Writer {
+  // finish#c0c00004 = InternalMsgBody;
+  return builder => builder.storeUint(CHANNEL_OPS.finish, 32)
+}
+
+/** `voucher` is claimed in the same transaction; without it the statement must match what is settled already. */
+export function storeCoopClose(statement: SignedFields, voucher?: SignedFields): Writer {
+  // coop_close#c0c00005 signature:bits512 statement:^CloseStatement voucher:(Maybe ^SignedVoucher) = InternalMsgBody;
+  return builder =>
+    builder
+      .storeUint(CHANNEL_OPS.coopClose, 32)
+      .storeBuffer(Buffer.from(statement.signature), 64)
+      .storeRef(closeCell(statement))
+      .storeMaybeRef(voucher === undefined ? null : beginCell().store(storeSignedVoucher(voucher)).endCell())
+}
+
+function storeSignedVoucher(voucher: SignedFields): Writer {
+  // signed_voucher#_ signature:bits512 voucher:^Voucher = SignedVoucher;
+  return builder => builder.storeBuffer(Buffer.from(voucher.signature), 64).storeRef(voucherCell(voucher))
+}
+
+/** Reads a channel's data cell. */
+export function loadChannelState(slice: Slice): ChannelState {
+  // storage#_ state:uint2 deposit:Coins settled:Coins closeAt:uint32 openedLt:uint64 payee:MsgAddressInt parties:^Parties = Storage;
+  return {
+    state: stateName(slice.loadUint(2)),
+    deposit: nanoTon(slice.loadCoins()),
+    settled: nanoTon(slice.loadCoins()),
+    closeAt: slice.loadUint(32),
+    openedLt: slice.loadUintBig(64)
+  }
+}
+
+/**
+ * A channel, in the style of `@ton/core` contracts. Sending is left to the wallet: a provider's `internal()` would
+ * silently attach the StateInit to a top-up of a closed channel and so open it again.
+ */
+export class ChannelContract implements Contract {
+  readonly address: Address
+  readonly init?: { code: Cell; data: Cell }
+
+  constructor(address: Address, init?: { code: Cell; data: Cell }) {
+    this.address = address
+    if (init !== undefined) {
+      this.init = init
+    }
+  }
+
+  static fromTerms(terms: ChannelTerms): ChannelContract {
+    const init = channelStateInit(terms)
+    return new ChannelContract(contractAddress(0, init), init)
+  }
+
+  /** State through the get-method `channel_state`. */
+  async getChannelState(provider: ContractProvider): Promise<ChannelState> {
+    const { stack } = await provider.get('channel_state', [])
+    return {
+      state: stateName(stack.readNumber()),
+      deposit: nanoTon(stack.readBigNumber()),
+      settled: nanoTon(stack.readBigNumber()),
+      closeAt: stack.readNumber(),
+      openedLt: stack.readBigNumber()
+    }
+  }
+}
+
+function stateName(index: number): ChannelState['state'] {
+  const name = STATES[index]
+  if (name === undefined) {
+    throw new RangeError(`A channel has state ${index}: expected 0 to ${STATES.length - 1}`)
+  }
+  return name
+}

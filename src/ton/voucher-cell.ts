@@ -1,0 +1,36 @@
+import { Address, beginCell, type Cell } from '@ton/core'
+import type { NanoTon } from '../core/nano-ton.ts'
+
+/** What a voucher or a close statement binds. The payments area hashes the same layout without building cells. */
+export interface TotalFields {
+  globalId: number
+  /** Raw address of the channel. */
+  channel: string
+  openedLt: bigint
+  cumulative: NanoTon
+}
+
+const VOUCHER_TAG = 0x636f6376
+const CLOSE_TAG = 0x636f6363
+
+/** The cell that a payer signs. */
+export function voucherCell(fields: TotalFields): Cell {
+  return totalCell(VOUCHER_TAG, fields)
+}
+
+/** The cell that a payee signs to end the channel at once with this total. */
+export function closeCell(fields: TotalFields): Cell {
+  return totalCell(CLOSE_TAG, fields)
+}
+
+function totalCell(tag: number, { globalId, channel, openedLt, cumulative }: TotalFields): Cell {
+  // voucher#636f6376 globalId:int32 channel:MsgAddressInt openedLt:uint64 cumulative:Coins = Voucher;
+  // close_statement#636f6363 globalId:int32 channel:MsgAddressInt openedLt:uint64 cumulative:Coins = CloseStatement;
+  return beginCell()
+    .storeUint(tag, 32)
+    .storeInt(globalId, 32)
+    .storeAddress(Address.parseRaw(channel))
+    .storeUint(openedLt, 64)
+    .storeCoins(cumulative)
+    .endCell()
+}
