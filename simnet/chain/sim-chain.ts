@@ -1,0 +1,239 @@
+import {
+  Address,
+  beginCell,
+  Cell,
+  loadMessage,
+  loadTransaction,
+  type Message,
+  type Transaction,
+  type TupleItem
+} from '@ton/core'
+import { EmulationError, type GetMethodResult, internal, type SmartContract, TimeError } from '@ton/sandbox'
+import { sha256, toHex } from '../../src/core/bytes.ts'
+import type { Clock } from '../../src/core/clock.ts'
+import { UsageError } from '../../src/core/errors.ts'
+import type { NanoTon } from '../../src/core/nano-ton.ts'
+import { Turns } from '../../src/core/turns.ts'
+import { type SerializedBlockchain, SimBlockchain } from './sim-blockchain.ts'
+
+/** Where faucet money comes from: no such account exists. */
+const FAUCET = Address.parseRaw(`0:${'0'.repeat(64)}`)
+
+/** Messages of one block; more wait for the next. */
+const MAX_BLOCK_MESSAGES = 256
+
+const MAX_MEMPOOL = 4096
+
+/** A transaction as the chain keeps it. */
+export interface IndexedTransaction {
+  lt: bigint
+  /** Unix seconds. */
+  utime: number
+  /** 32 bytes. */
+  hash: Buffer
+  /** Bag of cells, base64. */
+  data: string
+}
+
+/** A block of the masterchain that exists in name only: number, hash and time. */
+export interface SimBlock {
+  seqno: number
+  rootHash: Uint8Array
+  utime: number
+}
+
+/** A chain's whole state as JSON. */
+export interface SerializedChain {
+  version: 1
+  seqno: number
+  rootHash: string
+  blockchain: SerializedBlockchain
+  /** Raw address to bags of cells, oldest first. */
+  transactions: Record<string, string[]>
+}
+
+/**
+ * Blocks, a mempool and a transaction index around the sandbox. A message waits in the mempool; its effects, and
+ * those of all messages it causes, become visible together with the next block.
+ */
+export class SimChain {
+  readonly #chain: SimBlockchain
+  readonly #clock: Clock
+  readonly #turns = new Turns()
+  readonly #index = new Map<string, IndexedTransaction[]>()
+  #mempool: Message[] = []
+  #block: SimBlock
+  #changed = false
+
+  private constructor(chain: SimBlockchain, clock: Clock, block: SimBlock) {
+    this.#chain = chain
+    this.#clock = clock
+    this.#block = block
+    this.#chain.now = block.utime
+  }
+
+  static async create(clock: Clock): Promise<SimChain> {
+    const genesis = { seqno: 1, rootHash: sha256('cocoon simnet genesis'), utime: toSeconds(clock.nowMs()) }
+    return new SimChain(await SimBlockchain.open(), clock, genesis)
+  }
+
+  /** @throws {UsageError} `SIMNET_STATE_INVALID` if the saved state cannot be read */
+  static async restore(saved: SerializedChain, clock: Clock): Promise<SimChain> {
+    const blockchain = await SimBlockchain.open()
+    try {
+      await blockchain.loadSerializable(saved.blockchain)
+      // Time never runs backwards on a chain, whatever the machine's clock does.
+      const utime = Math.max(toSeconds(clock.nowMs()), saved.blockchain.time ?? 0)
+      const rootHash = new Uint8Array(Buffer.from(saved.rootHash, 'hex'))
+      const chain = new SimChain(blockchain, clock, { seqno: saved.seqno, rootHash, utime })
+      for (const [address, list] of Object.entries(saved.transactions)) {
+        chain.#index.set(address, list.map(readTransaction))
+      }
+      return chain
+    } catch (err) {
+      throw new UsageError('SIMNET_STATE_INVALID', 'The saved chain cannot be read: delete its state file to start anew', { cause: err })
+    }
+  }
+
+  /** The newest block. */
+  get block(): SimBlock {
+    return this.#block
+  }
+
+  /** Whether anything but the block number changed since the last call. */
+  takeChanged(): boolean {
+    const changed = this.#changed
+    this.#changed = false
+    return changed
+  }
+
+  /**
+   * Checks an external message against the present state and puts it into the mempool.
+   *
+   * @throws {UsageError} `EXTERNAL_REFUSED` if the contract would not accept it, `MEMPOOL_FULL`, `BOC_INVALID`
+   */
+  async sendExternal(boc: Buffer): Promise<void> {
+    const message = readExternal(boc)
+    if (this.#mempool.length >= MAX_MEMPOOL) {
+      throw new UsageError('MEMPOOL_FULL', `The mempool holds ${MAX_MEMPOOL} messages already`)
+    }
+    await this.#turns.take('chain', async () => this.#tryExternal(message))
+    this.#mempool.push(message)
+  }
+
+  /** Puts `amount` of new money into the mempool for `to`. */
+  fund(to: Address, amount: NanoTon): void {
+    this.#mempool.push(internal({ from: FAUCET, to, value: amount, bounce: false, body: beginCell().endCell() }))
+  }
+
+  /** Makes the next block of all waiting messages and whatever they cause. */
+  async produceBlock(): Promise<SimBlock> {
+    return await this.#turns.take('chain', async () => {
+      const utime = Math.max(toSeconds(this.#clock.nowMs()), this.#block.utime)
+      const messages = this.#mempool.slice(0, MAX_BLOCK_MESSAGES)
+      this.#mempool = this.#mempool.slice(messages.length)
+      this.#chain.now = utime
+      for (const message of messages) {
+        await this.#execute(message)
+      }
+      const seqno = this.#block.seqno + 1
+      this.#block = { seqno, rootHash: sha256(this.#block.rootHash, String(seqno)), utime }
+      return this.#block
+    })
+  }
+
+  /** Reads an account as of the newest block. `read` may not wait: the next block would change it under its hands. */
+  async readAccount<T>(address: Address, read: (account: SmartContract) => T): Promise<T> {
+    return await this.#turns.take('chain', async () => read(await this.#chain.getContract(address)))
+  }
+
+  async runGetMethod(address: Address, method: string | number, stack: TupleItem[]): Promise<GetMethodResult> {
+    return await this.#turns.take('chain', () => this.#chain.runGetMethod(address, method, stack))
+  }
+
+  /** Transactions of an account, oldest first. Those of a deleted account stay. */
+  transactions(address: Address): readonly IndexedTransaction[] {
+    return this.#index.get(address.toRawString()) ?? []
+  }
+
+  async serialize(): Promise<SerializedChain> {
+    return await this.#turns.take('chain', () => ({
+      version: 1,
+      seqno: this.#block.seqno,
+      rootHash: toHex(this.#block.rootHash),
+      blockchain: this.#chain.toSerializable(),
+      transactions: Object.fromEntries([...this.#index].map(([address, list]) => [address, list.map(tx => tx.data)]))
+    }))
+  }
+
+  /** Runs the message on its account alone and puts the account back. */
+  async #tryExternal(message: Message): Promise<void> {
+    const { info } = message
+    if (info.type !== 'external-in') {
+      return
+    }
+    const contract = await this.#chain.getContract(info.dest)
+    const before = contract.snapshot()
+    try {
+      await contract.receiveMessage(message)
+    } catch (err) {
+      throw new UsageError('EXTERNAL_REFUSED', refusalText(err), { cause: err })
+    } finally {
+      contract.loadFrom(before)
+    }
+  }
+
+  async #execute(message: Message): Promise<void> {
+    try {
+      await this.#chain.sendMessage(message)
+    } catch (err) {
+      // Two messages at one seqno: the second is dropped without a trace, as on the real chain.
+      if (!(err instanceof EmulationError || err instanceof TimeError)) {
+        throw err
+      }
+    }
+    for (const tx of this.#chain.takeTransactions()) {
+      this.#add(tx)
+      this.#changed = true
+    }
+  }
+
+  #add(tx: Transaction): void {
+    const to = tx.inMessage?.info.dest
+    if (!Address.isAddress(to)) {
+      return
+    }
+    const list = this.#index.get(to.toRawString()) ?? []
+    list.push({ lt: tx.lt, utime: tx.now, hash: tx.hash(), data: tx.raw.toBoc().toString('base64') })
+    this.#index.set(to.toRawString(), list)
+  }
+}
+
+function readExternal(boc: Buffer): Message {
+  try {
+    const [cell] = Cell.fromBoc(boc)
+    const message = loadMessage((cell ?? beginCell().endCell()).beginParse())
+    if (message.info.type === 'external-in') {
+      return message
+    }
+  } catch (err) {
+    throw new UsageError('BOC_INVALID', 'Failed to parse the message: expected a bag of cells with an external message', { cause: err })
+  }
+  throw new UsageError('BOC_INVALID', 'Only external messages can be sent')
+}
+
+function readTransaction(data: string): IndexedTransaction {
+  const cell = Cell.fromBase64(data)
+  const tx = loadTransaction(cell.beginParse())
+  return { lt: tx.lt, utime: tx.now, hash: cell.hash(), data }
+}
+
+function refusalText(err: unknown): string {
+  const exitCode = err instanceof EmulationError ? err.exitCode : undefined
+  const why = exitCode === undefined ? 'External message was not accepted' : `terminating vm with exit code ${exitCode}`
+  return `LITE_SERVER_UNKNOWN: cannot apply external message to current state : ${why}`
+}
+
+function toSeconds(ms: number): number {
+  return Math.floor(ms / 1000)
+}
