@@ -61,6 +61,8 @@ const prices = group({
   completionPerMTokens: amount.prefault('60000000')
 })
 
+const THREADS = '"auto" or a whole number from 1 to 256'
+
 const provider = group({
   /**
    * GGUF file to serve, relative to the home folder or absolute.
@@ -72,7 +74,7 @@ const provider = group({
    * @default "auto"
    */
   threads: z
-    .union([z.literal('auto'), wholeNumber(1, 256)], { error: '"auto" or a whole number from 1 to 256' })
+    .union([z.literal('auto', { error: THREADS }), wholeNumber(1, 256, THREADS)], { error: THREADS })
     .default('auto'),
   /**
    * Jobs answered at once; others are offered a place in the queue.

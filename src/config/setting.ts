@@ -21,8 +21,7 @@ export function list<T extends z.core.SomeType>(item: T) {
 
 export const flag = z.boolean({ error: 'true or false' })
 
-export function wholeNumber(min: number, max: number) {
-  const error = `a whole number from ${min} to ${max}`
+export function wholeNumber(min: number, max: number, error = `a whole number from ${min} to ${max}`) {
   return z.int({ error }).min(min, { error }).max(max, { error })
 }
 
