@@ -10,7 +10,7 @@ export type PayeeChannelState = 'open' | 'closing' | 'closed'
 export interface PayeeChannel {
   channel: string
   terms: ChannelTerms
-  /** libp2p peer id of the client that brought it. */
+  /** libp2p peer id of the one client that may use it; empty before its first job. */
   peerId: string
   state: PayeeChannelState
   openedLt: bigint
@@ -62,11 +62,11 @@ export function requireAdmissible(terms: ChannelTerms, channel: string, view: Ch
 }
 
 /** A record of a channel seen for the first time, or opened anew. */
-export function admitChannel(channel: string, terms: ChannelTerms, peerId: string, view: ChannelView): PayeeChannel {
+export function admitChannel(channel: string, terms: ChannelTerms, view: ChannelView): PayeeChannel {
   return {
     channel,
     terms,
-    peerId,
+    peerId: '',
     state: 'open',
     openedLt: view.openedLt,
     deposit: view.deposit,

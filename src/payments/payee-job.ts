@@ -3,6 +3,8 @@ import { CancelledError, MoneyError } from '../core/errors.ts'
 import { addNano, maxNano, type NanoTon, subNanoFloor, ZERO_NANO_TON } from '../core/nano-ton.ts'
 import type { TokenUsage } from '../core/price.ts'
 
+const NO_TOKENS: TokenUsage = { promptTokens: 0, cachedPromptTokens: 0, completionTokens: 0 }
+
 /** What a job needs of `PayeeChannels`. */
 export interface PayeeJobPort {
   /** Accepted and not charged to any job. */
@@ -105,9 +107,10 @@ export class PayeeJob {
    * Books the job's final cost: what was charged for chunks that were released. Anything paid beyond it stays credit of
    * the channel. Durable when it resolves, so say `done` to the client after it. A second call changes nothing.
    *
+   * @param usage tokens for the books
    * @throws {MoneyError} `JOB_OVERCHARGED` if `cost` was never charged
    */
-  async end(cost: NanoTon, usage: TokenUsage): Promise<void> {
+  async end(cost: NanoTon, usage: TokenUsage = NO_TOKENS): Promise<void> {
     if (this.#ended) {
       return
     }

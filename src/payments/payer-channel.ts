@@ -87,7 +87,7 @@ export function observeChannel(c: PayerChannel, view: ChannelView): PayerChannel
     return view.state === 'missing' ? c : { ...confirmed(c, view), openedLt: view.openedLt, state: view.state }
   }
   if (view.state === 'missing' || view.openedLt !== c.openedLt) {
-    return c.state === 'closed' ? c : without(without({ ...c, state: 'closed' }, 'closeOrder'), 'pending')
+    return c.state === 'closed' ? c : closedChannel(c, c.settled)
   }
   const state = view.state === 'closing' ? 'closing' : c.state
   const next = { ...confirmed(c, view), state }
@@ -97,6 +97,11 @@ export function observeChannel(c: PayerChannel, view: ChannelView): PayerChannel
     next.settled === c.settled &&
     next.pending === c.pending
   return same ? c : next
+}
+
+/** Gone from the chain with `settled` paid out in all. */
+export function closedChannel(c: PayerChannel, settled: NanoTon): PayerChannel {
+  return without(without({ ...c, state: 'closed', settled: maxNano(c.settled, settled) }, 'closeOrder'), 'pending')
 }
 
 /**

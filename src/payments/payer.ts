@@ -16,6 +16,7 @@ import {
   authorizeUpTo,
   channelCredit,
   channelRoom,
+  closedChannel,
   observeChannel,
   type PayerChannel,
   type PayerChannelState,
@@ -24,6 +25,7 @@ import {
 } from './payer-channel.ts'
 import { type DepositPolicy, type FundingInit, type FundingOptions, type PaidProvider, PayerFunding } from './payer-funding.ts'
 import { PayerJob, type PayerJobInit } from './payer-job.ts'
+import { SharedRuns } from './shared-runs.ts'
 import { signVoucher, verifyVoucher, type Voucher } from './voucher.ts'
 import { closeHash } from './voucher-hash.ts'
 
@@ -68,7 +70,7 @@ export class PayerChannels {
   readonly #components: PayerComponents
   readonly #book: ChannelBook<PayerChannel>
   readonly #funding: PayerFunding
-  readonly #closes = new Map<string, Promise<ChainReceipt>>()
+  readonly #closes = new SharedRuns<ChainReceipt>()
 
   constructor(components: PayerComponents, init: PayerInit = {}) {
     this.#components = components
@@ -229,11 +231,14 @@ export class PayerChannels {
    *
    * @throws {PeerError} `CLOSE_ORDER_INVALID` if the payee's agreement is of another opening, unsigned, or over another
    *   amount than we can agree to
-   * @throws {MoneyError} `CHANNEL_BUSY`, `CHANNEL_UNKNOWN`; `CLOSE_ORDER_MISSING` if there is no agreement yet
+   * @throws {MoneyError} `CHANNEL_BUSY`, `CHANNEL_UNKNOWN`, `CHANNEL_CLOSED`; `CLOSE_ORDER_MISSING` if there is no agreement yet
    */
   close(channel: string, order?: CoopCloseOrder, options: AbortOptions = {}): Promise<ChainReceipt> {
-    return this.#once(channel, async () => {
+    return this.#closes.run(channel, async () => {
       await this.retire(channel)
+      if ((await this.refresh(channel)).state === 'closed') {
+        throw new MoneyError('CHANNEL_CLOSED', `Channel ${channel} is closed already: the rest of its deposit went back`)
+      }
       const record = await this.#change(channel, c => {
         if (order === undefined) {
           return c
@@ -244,29 +249,28 @@ export class PayerChannels {
       if (record.closeOrder === undefined) {
         throw new MoneyError('CLOSE_ORDER_MISSING', `The payee has not agreed to close ${channel}: ask it, or start to close alone`)
       }
-      const receipt = await this.#components.chain.coopClose(channel, record.closeOrder, options)
-      await this.refresh(channel, options)
+      const receipt = await this.#components.chain.coopClose(channel, settlingOrder(record, record.closeOrder))
+      const { cumulative } = record.closeOrder
+      await this.#change(channel, c => closedChannel(c, cumulative))
       return receipt
-    })
+    }, options)
   }
 
   /** Starts to close without the payee, who has the challenge period to claim. */
   startClose(channel: string, options: AbortOptions = {}): Promise<ChainReceipt> {
-    return this.#once(channel, async () => {
+    return this.#closes.run(channel, async () => {
       await this.retire(channel)
-      const receipt = await this.#components.chain.startClose(channel, options)
-      await this.refresh(channel, options)
-      return receipt
-    })
+      return this.#components.chain.startClose(channel)
+    }, options)
   }
 
   /** Finishes a lone close once the challenge period is over. */
   finish(channel: string, options: AbortOptions = {}): Promise<ChainReceipt> {
-    return this.#once(channel, async () => {
-      const receipt = await this.#components.chain.finish(channel, options)
-      await this.refresh(channel, options)
+    return this.#closes.run(channel, async () => {
+      const receipt = await this.#components.chain.finish(channel)
+      await this.#change(channel, c => closedChannel(c, c.settled))
       return receipt
-    })
+    }, options)
   }
 
   list(): PayerChannelInfo[] {
@@ -294,16 +298,6 @@ export class PayerChannels {
       return this.#signed(c)
     }
     return { channel: c.channel, openedLt: c.openedLt, cumulative: c.signed, signature: c.signature }
-  }
-
-  #once(channel: string, task: () => Promise<ChainReceipt>): Promise<ChainReceipt> {
-    const underWay = this.#closes.get(channel)
-    if (underWay !== undefined) {
-      return underWay
-    }
-    const run = task().finally(() => this.#closes.delete(channel))
-    this.#closes.set(channel, run)
-    return run
   }
 
   #change(channel: string, change: (c: PayerChannel, also: Parameters<Parameters<ChannelBook<PayerChannel>['update']>[1]>[1]) => PayerChannel) {
@@ -336,6 +330,13 @@ function requireFairClose(c: PayerChannel, order: CoopCloseOrder): void {
   if (problem !== undefined) {
     throw new PeerError('CLOSE_ORDER_INVALID', `The payee's agreement to close ${c.channel} cannot be used: ${problem}`)
   }
+}
+
+/** The contract closes at the settled amount only: if the payee's claim has not landed, our own voucher settles first. */
+function settlingOrder(c: PayerChannel, order: CoopCloseOrder): CoopCloseOrder {
+  const { openedLt, signed: cumulative, signature } = c
+  const settles = order.cumulative > c.settled && order.cumulative === cumulative
+  return settles ? { ...order, voucher: { openedLt, cumulative, signature } } : order
 }
 
 function describe(c: PayerChannel): PayerChannelInfo {

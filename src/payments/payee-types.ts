@@ -1,0 +1,78 @@
+import type { Clock } from '../core/clock.ts'
+import type { Ed25519KeyPair } from '../core/ed25519.ts'
+import type { Logger } from '../core/logger.ts'
+import type { NanoTon } from '../core/nano-ton.ts'
+import type { Chain } from './chain.ts'
+import type { Ledger } from './ledger.ts'
+import type { AdmissionRules, PayeeChannelState } from './payee-channel.ts'
+
+export interface PayeeComponents {
+  ledger: Ledger
+  chain: Chain
+  clock: Clock
+  logger: Logger
+  /** Agrees to cooperative closes; its public half is in every channel's terms. */
+  key: Ed25519KeyPair
+  /** Raw address that claims pay to. */
+  payeeAddress: string
+}
+
+export interface PayeeInit extends AdmissionRules {
+  /**
+   * A channel's chain state older than this is read again when it is used, milliseconds. Far below the challenge period.
+   * @default 30_000
+   */
+  viewMaxAgeMs?: number
+  /**
+   * Least time between two chain reads that vouchers above the deposit can cause, milliseconds.
+   * @default 1_000
+   */
+  rereadMs?: number
+  /**
+   * A lower voucher that comes this soon after a higher one was overtaken on its way by another job's, milliseconds.
+   * @default 2_000
+   */
+  overtakenMs?: number
+}
+
+/** A payee's channel as people and programs see it. */
+export interface PayeeChannelInfo {
+  channel: string
+  peerId: string
+  payerAddress: string
+  state: PayeeChannelState
+  openedLt: bigint
+  /** Locked by the payer, confirmed by the chain. */
+  locked: NanoTon
+  /** Highest voucher held. */
+  promised: NanoTon
+  settled: NanoTon
+  /** Promised and not claimed yet. */
+  claimable: NanoTon
+  /** Cost of all jobs, running ones at what they were charged. */
+  delivered: NanoTon
+}
+
+export interface AcceptedVoucher {
+  /** Highest amount accepted on the channel. */
+  cumulative: NanoTon
+  /** What this voucher added. */
+  credited: NanoTon
+}
+
+export interface PayeeJobInit {
+  /** Hex. */
+  jobId: string
+  /** libp2p peer id of the client. The first job's client is the only one that may use the channel. */
+  peerId: string
+}
+
+/** The payee's consent to a cooperative close, for the payer to send to the chain. */
+export interface AgreedClose {
+  channel: string
+  openedLt: bigint
+  cumulative: NanoTon
+  payeeSignature: Uint8Array
+  /** Hash of the claim's transaction, hex; empty when nothing was owed, or it failed and the close itself will settle. */
+  claimTransaction: string
+}
