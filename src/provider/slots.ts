@@ -46,6 +46,14 @@ export class Slots {
     return true
   }
 
+  /** Holds an offered place longer: the client accepted and now prepares its channel. */
+  extend(jobKey: string, ttlMs: number): void {
+    const held = this.#held.get(jobKey)
+    if (held?.expiresAtMs !== undefined) {
+      held.expiresAtMs = this.#clock.nowMs() + ttlMs
+    }
+  }
+
   release(jobKey: string): void {
     this.#held.delete(jobKey)
   }

@@ -1,0 +1,168 @@
+import { toHex } from '../core/bytes.ts'
+import { CancelledError } from '../core/errors.ts'
+import { type DepositPolicy, type JobBounds, maxJobCost, type PayerChannelInfo, type PayerJob } from '../payments/index.ts'
+import { responseOpener } from '../seal/index.ts'
+import type { Recipient } from '../wire/announcement.ts'
+import type { JobUpMessage } from '../wire/job-stream.ts'
+import { LIMITS } from '../wire/limits.ts'
+import type { Offer } from '../wire/offer.ts'
+import { PROTOCOLS } from '../wire/protocols.ts'
+import type { SealedJob } from './announce-job.ts'
+import type { AttestedPeer } from './attested-peers.ts'
+import type { ClientChannels } from './channels.ts'
+import { checkReceipt } from './check-receipt.ts'
+import type { Candidate } from './directory.ts'
+import type { AnswerEvent } from './events.ts'
+import { JobRun, type JobRunEvent } from './job-run.ts'
+import type { ClientComponents } from './ports.ts'
+
+/** A sealed job and the provider that is going to run it. */
+export interface ReadyJob {
+  candidate: Candidate
+  peer: AttestedPeer
+  terms: Pick<Offer, 'prices' | 'windowTokens' | 'minimumDeposit'>
+  sealed: SealedJob
+  /** Sent directly to a known provider rather than announced. */
+  warm: boolean
+}
+
+export interface AnswerSettings {
+  modelDigestHex: string
+  maxTokens: number
+  /** Size of the request before sealing. */
+  requestBytes: number
+  stallTimeoutMs: number
+  depositPolicy: DepositPolicy
+}
+
+export type AnswerComponents = ClientComponents & { channels: ClientChannels }
+
+/** Runs one job with its provider: channel, job stream, text, receipt. */
+export async function* answer(
+  components: AnswerComponents,
+  job: ReadyJob,
+  settings: AnswerSettings,
+  signal: AbortSignal | undefined
+): AsyncGenerator<AnswerEvent> {
+  const { mesh, payer, channels } = components
+  const { candidate, peer, terms, sealed } = job
+  const bounds: JobBounds = {
+    prices: terms.prices,
+    requestBytes: settings.requestBytes,
+    windowTokens: terms.windowTokens,
+    maxCompletionTokens: settings.maxTokens
+  }
+  const maxCost = maxJobCost(bounds)
+  const abort = signal === undefined ? {} : { signal }
+  const channel = await channels.ensure(candidate.capacity, { ...settings.depositPolicy, room: maxCost }, abort)
+  const target = sealed.peers.find(one => one.peer.peerId === peer.peerId) as SealedJob['peers'][number]
+  const opener = responseOpener(target.responseKey, sealed.jobId)
+  const payerJob = payer.startJob(channel.channel, { jobId: toHex(sealed.jobId), maxCost })
+  let run: JobRun | undefined
+  let confirmed = false
+  try {
+    const stream = await mesh.open(peer.peerId, PROTOCOLS.job, { maxFrameBytes: LIMITS.jobFrameBytes, ...abort })
+    run = new JobRun(
+      { stream, opener, payerJob, payer },
+      {
+        peerId: peer.peerId,
+        open: openMessage(job, settings, channel, target.recipient),
+        ...(sealed.body.kind === 'later' ? { laterBody: sealed.sealedRequest } : {}),
+        bounds,
+        stallTimeoutMs: settings.stallTimeoutMs
+      }
+    )
+    const decoder = new TextDecoder()
+    let announced = false
+    for await (const event of run.events(signal)) {
+      if (!announced) {
+        announced = true
+        yield { type: 'provider', peerId: peer.peerId, tier: peer.enclave.tier, warm: job.warm, channel: channel.channel }
+      }
+      if (event.type === 'text') {
+        yield { type: 'text', text: decoder.decode(event.bytes, { stream: true }) }
+        continue
+      }
+      const stored = storeReceipt(components, job, settings, channel, payerJob, run, event, opener.chainHash)
+      confirmed = true
+      await payerJob.end({ cost: run.cost, usage: run.usage, confirmed })
+      await components.receipts.save(stored)
+      if (signal?.aborted === true) {
+        throw new CancelledError()
+      }
+      yield {
+        type: 'end',
+        finishReason: event.finishReason,
+        usage: run.usage,
+        cost: run.cost,
+        paid: run.paid,
+        vouchers: run.vouchers,
+        receipt: stored
+      }
+    }
+  } finally {
+    opener.wipe()
+    if (!confirmed) {
+      const usage = run?.usage ?? { promptTokens: 0, cachedPromptTokens: 0, completionTokens: 0 }
+      await payerJob.end({ cost: run?.cost ?? payerJob.paid, usage, confirmed })
+    }
+  }
+}
+
+function openMessage(
+  { sealed, warm }: ReadyJob,
+  settings: AnswerSettings,
+  channel: PayerChannelInfo,
+  recipient: Recipient
+): Omit<Extract<JobUpMessage, { type: 'open' }>, 'type' | 'voucher'> {
+  const direct = {
+    modelDigest: Uint8Array.from(Buffer.from(settings.modelDigestHex, 'hex')),
+    maxCompletionTokens: settings.maxTokens,
+    recipient,
+    body: sealed.body
+  }
+  return { jobId: sealed.jobId, channel: channel.terms, ...(warm ? { direct } : {}) }
+}
+
+function storeReceipt(
+  { mesh, payer }: AnswerComponents,
+  { peer, sealed, terms }: ReadyJob,
+  { modelDigestHex }: AnswerSettings,
+  channel: PayerChannelInfo,
+  payerJob: PayerJob,
+  run: JobRun,
+  done: Extract<JobRunEvent, { type: 'done' }>,
+  answerDigest: Uint8Array
+) {
+  const { receipt, receiptSignature } = done
+  checkReceipt(receipt, receiptSignature, peer, {
+    jobId: sealed.jobId,
+    requestDigest: sealed.requestDigest,
+    answerDigest,
+    modelDigestHex,
+    usage: run.usage,
+    prices: terms.prices,
+    channel: channel.channel,
+    openedLt: channel.openedLt,
+    clientPeerId: mesh.peerId
+  })
+  const voucher = payer.highest(payerJob.channel)
+  const { statement, evidence, peerSignature } = peer
+  return {
+    receipt,
+    signature: receiptSignature,
+    statement,
+    evidence,
+    peerSignature,
+    ...(voucher === undefined
+      ? {}
+      : {
+          finalVoucher: {
+            channel: voucher.channel,
+            openedLt: voucher.openedLt.toString(),
+            cumulative: voucher.cumulative.toString(),
+            signature: voucher.signature
+          }
+        })
+  }
+}

@@ -1,0 +1,91 @@
+import { type AttestationPolicy, type VerifiedEnclave, verifyAttestation } from '../attest/index.ts'
+import { type AbortOptions, anySignal } from '../core/abort.ts'
+import { toHex } from '../core/bytes.ts'
+import type { Clock } from '../core/clock.ts'
+import { PeerError } from '../core/errors.ts'
+import type { Mesh } from '../mesh/index.ts'
+import { type AttestReply, decodeAttestReply, encodeAttestRequest } from '../wire/attest-exchange.ts'
+import { LIMITS } from '../wire/limits.ts'
+import { PROTOCOLS } from '../wire/protocols.ts'
+
+/** An enclave that passed the policy, with the documents that prove it. */
+export interface AttestedPeer extends AttestReply {
+  peerId: string
+  enclave: VerifiedEnclave
+}
+
+export interface AttestedPeersComponents {
+  clock: Clock
+  mesh: Mesh
+  chain: { globalId: number; tip(options?: AbortOptions): Promise<{ height: number }> }
+}
+
+const EXCHANGE_TIMEOUT_MS = 10_000
+
+/** Asks providers for their attestation, checks it, and remembers the verdict by statement digest until it ends. */
+export class AttestedPeers {
+  readonly #components: AttestedPeersComponents
+  readonly #policy: AttestationPolicy
+  readonly #verified = new Map<string, AttestedPeer>()
+
+  constructor(components: AttestedPeersComponents, policy: AttestationPolicy) {
+    this.#components = components
+    this.#policy = policy
+  }
+
+  /** The remembered verdict, if it still holds. */
+  remembered(peerId: string): AttestedPeer | undefined {
+    const known = this.#verified.get(peerId)
+    return known !== undefined && known.enclave.expiresAtMs > this.#components.clock.nowMs() ? known : undefined
+  }
+
+  forget(peerId: string): void {
+    this.#verified.delete(peerId)
+  }
+
+  /**
+   * An attested enclave of this provider whose statement has `statementDigest`.
+   *
+   * @throws {AttestationError} with the code of the check that failed
+   * @throws {PeerError} `PEER_SILENT` if the provider closes without an answer
+   */
+  async attest(peerId: string, statementDigest: Uint8Array, options: AbortOptions = {}): Promise<AttestedPeer> {
+    const known = this.remembered(peerId)
+    if (known !== undefined && toHex(known.enclave.statementDigest) === toHex(statementDigest)) {
+      return known
+    }
+    const { mesh, clock, chain } = this.#components
+    const signal = anySignal(options.signal, AbortSignal.timeout(EXCHANGE_TIMEOUT_MS))
+    const [reply, tip] = await Promise.all([this.#exchange(peerId, signal), chain.tip({ signal })])
+    const enclave = await verifyAttestation({
+      ...reply,
+      expectedPeerId: peerId,
+      verifyPeerSignature: (id, message, signature) => mesh.verifyPeerSignature(id, message, signature),
+      policy: this.#policy,
+      nowMs: clock.nowMs(),
+      chainView: { globalId: chain.globalId, height: tip.height }
+    })
+    const attested = { ...reply, peerId, enclave }
+    this.#verified.set(peerId, attested)
+    return attested
+  }
+
+  async #exchange(peerId: string, signal: AbortSignal): Promise<AttestReply> {
+    const stream = await this.#components.mesh.open(peerId, PROTOCOLS.attest, {
+      maxFrameBytes: LIMITS.attestReplyBytes,
+      signal
+    })
+    try {
+      await stream.write(encodeAttestRequest())
+      const reply = await stream.read({ signal })
+      if (reply === undefined) {
+        throw new PeerError('PEER_SILENT', `${peerId} closed the attestation stream without an answer`)
+      }
+      await stream.close({ signal })
+      return decodeAttestReply(reply)
+    } catch (err) {
+      stream.abort(err as Error)
+      throw err
+    }
+  }
+}

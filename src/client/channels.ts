@@ -1,0 +1,105 @@
+import { type AbortOptions, anySignal } from '../core/abort.ts'
+import { PeerError } from '../core/errors.ts'
+import type { NanoTon } from '../core/nano-ton.ts'
+import type { Capacity, Mesh } from '../mesh/index.ts'
+import type { DepositPolicy, PayerChannelInfo, PayerChannels } from '../payments/index.ts'
+import {
+  type ChannelReplyMessage,
+  type ChannelRequestMessage,
+  decodeChannelReply,
+  encodeChannelRequest
+} from '../wire/channel-exchange.ts'
+import { LIMITS } from '../wire/limits.ts'
+import { PROTOCOLS } from '../wire/protocols.ts'
+
+/** What a cooperative close came to. */
+export interface ClosedChannel {
+  channel: string
+  /** Paid to the provider over the channel's life. */
+  paid: NanoTon
+  /** Hash of the provider's claim, hex; empty when nothing was owed. */
+  claimTransaction: string
+  /** Hash of the closing transaction, hex. */
+  closeTransaction: string
+}
+
+type Reply<T extends ChannelReplyMessage['type']> = Extract<ChannelReplyMessage, { type: T }>
+
+// A claim has to reach the chain before the provider answers.
+const EXCHANGE_TIMEOUT_MS = 60_000
+
+/** The client's channels as it manages them together with their providers. */
+export class ClientChannels {
+  readonly #mesh: Mesh
+  readonly #payer: PayerChannels
+
+  constructor(components: { mesh: Mesh; payer: PayerChannels }) {
+    this.#mesh = components.mesh
+    this.#payer = components.payer
+  }
+
+  /** The open channel to this provider with enough room, or a new one. */
+  ensure(capacity: Capacity, policy: DepositPolicy, options: AbortOptions = {}): Promise<PayerChannelInfo> {
+    const { peerId, payment } = capacity
+    const { payeeKey, payeeAddress, minimumDeposit } = payment
+    return this.#payer.ensureChannel({ peerId, payeeKey, payeeAddress, minimumDeposit }, policy, options)
+  }
+
+  /**
+   * Asks the provider what it holds, takes back vouchers of ours that we forgot, and settles on what was delivered.
+   *
+   * @throws {PeerError} `CHANNEL_REFUSED` with the provider's reason, `PEER_SILENT`
+   */
+  async sync(channel: PayerChannelInfo, options: AbortOptions = {}): Promise<PayerChannelInfo> {
+    const state = await this.#exchange(channel.peerId, { type: 'sync', channel: channel.channel }, 'state', options)
+    if (state.cumulative > channel.signed && state.signature.byteLength > 0) {
+      await this.#payer.adopt(state)
+    }
+    return this.#payer.reconcile(channel.channel, state.delivered)
+  }
+
+  /**
+   * Closes together with the provider: it claims what it is owed, agrees, and the rest of the deposit comes back.
+   *
+   * @throws {MoneyError} `CHANNEL_UNKNOWN`, `CHANNEL_BUSY`
+   * @throws {PeerError} `CHANNEL_REFUSED`, `PEER_SILENT`, `CLOSE_ORDER_INVALID`
+   */
+  async close(channel: string, options: AbortOptions = {}): Promise<ClosedChannel> {
+    const { peerId } = await this.#payer.retire(channel)
+    const agreed = await this.#exchange(peerId, { type: 'close', channel }, 'closed', options)
+    const { openedLt, cumulative, payeeSignature, claimTransaction } = agreed
+    const { transaction } = await this.#payer.close(channel, { openedLt, cumulative, payeeSignature }, options)
+    return { channel, paid: cumulative, claimTransaction, closeTransaction: transaction }
+  }
+
+  async #exchange<T extends ChannelReplyMessage['type']>(
+    peerId: string,
+    request: ChannelRequestMessage,
+    expected: T,
+    options: AbortOptions
+  ): Promise<Reply<T>> {
+    const signal = anySignal(options.signal, AbortSignal.timeout(EXCHANGE_TIMEOUT_MS))
+    const stream = await this.#mesh.open(peerId, PROTOCOLS.channel, { maxFrameBytes: LIMITS.channelFrameBytes, signal })
+    try {
+      await stream.write(encodeChannelRequest(request))
+      const frame = await stream.read({ signal })
+      if (frame === undefined) {
+        throw new PeerError('PEER_SILENT', `${peerId} closed the channel stream without an answer`)
+      }
+      await stream.close({ signal })
+      const reply = decodeChannelReply(frame)
+      if (reply.type === 'refused') {
+        throw new PeerError('CHANNEL_REFUSED', `${peerId} refused (${reply.code}): ${reply.message}`, {
+          details: { peerId, reason: reply.code }
+        })
+      }
+      if (reply.type !== expected || reply.channel !== request.channel) {
+        throw new PeerError('MESSAGE_UNEXPECTED', `${peerId} answered a ${request.type} request with something else`)
+      }
+      return reply as Reply<T>
+    } catch (err) {
+      stream.abort(err as Error)
+      throw err
+    }
+  }
+}

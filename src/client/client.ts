@@ -1,0 +1,235 @@
+import { type AbortOptions, anySignal } from '../core/abort.ts'
+import { fromHex, toHex } from '../core/bytes.ts'
+import { CancelledError, CocoonError, errorCode, NetworkError, PeerError } from '../core/errors.ts'
+import { minNano, type NanoTon } from '../core/nano-ton.ts'
+import type { CandidateNeeds } from '../market/index.ts'
+import type { Capacity } from '../mesh/index.ts'
+import type { PayerChannelInfo } from '../payments/index.ts'
+import { encodeJobRequest } from '../wire/job-request.ts'
+import { LIMITS } from '../wire/limits.ts'
+import { announceJob, sealJob } from './announce-job.ts'
+import { answer, type ReadyJob } from './answer.ts'
+import { type AttestedPeer, AttestedPeers } from './attested-peers.ts'
+import { ClientChannels, type ClosedChannel } from './channels.ts'
+import { type Candidate, findCandidates } from './directory.ts'
+import type { AnswerEvent, AskRequest } from './events.ts'
+import { OfferDesk } from './offer-desk.ts'
+import type { ClientComponents, ClientInit } from './ports.ts'
+import { WarmSessions } from './warm-sessions.ts'
+
+const DEFAULT_CANDIDATES = 2
+const DEFAULT_DISCOVERY_TIMEOUT_MS = 10_000
+const DEFAULT_OFFER_TIMEOUT_MS = 8_000
+const DEFAULT_STALL_TIMEOUT_MS = 30_000
+
+/** The client role: finds attested providers, seals requests to them, pays for answers as they come. */
+export class Client {
+  readonly #components: ClientComponents
+  readonly #init: ClientInit
+  readonly #desk: OfferDesk
+  readonly #peers: AttestedPeers
+  readonly #channels: ClientChannels
+  readonly #sessions: WarmSessions
+
+  constructor(components: ClientComponents, init: ClientInit) {
+    this.#components = components
+    this.#init = init
+    this.#desk = new OfferDesk(components)
+    this.#peers = new AttestedPeers(components, init.policy)
+    this.#channels = new ClientChannels(components)
+    this.#sessions = new WarmSessions(components.clock)
+  }
+
+  async start(): Promise<void> {
+    await this.#desk.start()
+  }
+
+  /** Providers that advertise the model, or any provider of a tier this client accepts; cheapest checks only, no attestation. */
+  providers(
+    query: { modelDigestHex?: string; tier?: string },
+    options: AbortOptions & { timeoutMs?: number } = {}
+  ): AsyncIterable<Capacity> {
+    const { modelDigestHex, tier } = query
+    return this.#components.mesh.findProviders(
+      {
+        ...(modelDigestHex === undefined ? {} : { modelDigest: fromHex(modelDigestHex, LIMITS.digestBytes) }),
+        ...(tier === undefined ? {} : { tier })
+      },
+      { timeoutMs: options.timeoutMs ?? this.#discoveryTimeoutMs, signal: anySignal(options.signal) }
+    )
+  }
+
+  /**
+   * Asks the mesh a question (design §4). A provider that served this model a moment ago is asked directly; otherwise the
+   * job is announced to attested candidates and the first offer that fits is taken.
+   *
+   * @throws {NetworkError} `NO_PROVIDERS`, `NO_USABLE_PROVIDER`, `NO_OFFER`
+   * @throws {AttestationError} if no candidate could prove what it runs
+   * @throws {MoneyError} if the channel cannot be opened or a limit would be passed
+   * @throws {AnswerBrokenError} when the provider is lost during the answer, naming it and what was paid
+   * @throws {CancelledError} `CANCELLED`
+   */
+  async *ask(request: AskRequest, options: AbortOptions = {}): AsyncGenerator<AnswerEvent> {
+    const plaintext = encodeRequest(request)
+    const { signal } = options
+    let begun = false
+    const warm = this.#warmJob(request, plaintext)
+    if (warm !== undefined) {
+      try {
+        for await (const event of this.#answer(request, warm, plaintext, signal)) {
+          begun = true
+          yield event
+        }
+        return
+      } catch (err) {
+        this.#sessions.drop(request.modelDigestHex)
+        this.#peers.forget(warm.peer.peerId)
+        // Nothing of the answer came and the fault is the provider's: announcing the job costs the user nothing.
+        if (begun || signal?.aborted === true || !isProviderFault(err)) {
+          throw err
+        }
+        this.#components.logger.info('warm session over', { provider: warm.peer.peerId, code: errorCode(err) })
+      }
+    }
+    yield* this.#answer(request, await this.#announce(request, plaintext, signal), plaintext, signal)
+  }
+
+  /** Opens (or finds) a channel to a provider ahead of the first question. */
+  async openChannel(peerId: string, deposit?: NanoTon, options: AbortOptions = {}): Promise<PayerChannelInfo> {
+    const capacity = await this.#components.mesh.getCapacity(peerId, options)
+    const policy = this.#depositPolicy(deposit ?? this.#init.deposit.default)
+    return this.#channels.ensure(capacity, { ...policy, room: policy.deposit }, options)
+  }
+
+  /** Closes a channel together with its provider. */
+  closeChannel(channel: string, options: AbortOptions = {}): Promise<ClosedChannel> {
+    return this.#channels.close(channel, options)
+  }
+
+  async *#answer(
+    request: AskRequest,
+    job: ReadyJob,
+    plaintext: Uint8Array,
+    signal: AbortSignal | undefined
+  ): AsyncGenerator<AnswerEvent> {
+    const settings = {
+      modelDigestHex: request.modelDigestHex,
+      maxTokens: request.maxTokens,
+      requestBytes: plaintext.byteLength,
+      stallTimeoutMs: this.#init.stallTimeoutMs ?? DEFAULT_STALL_TIMEOUT_MS,
+      depositPolicy: this.#depositPolicy(this.#init.deposit.default)
+    }
+    yield* answer({ ...this.#components, channels: this.#channels }, job, settings, signal)
+    const { candidate, peer, terms } = job
+    this.#sessions.keep(request.modelDigestHex, { candidate, peer, terms })
+  }
+
+  #warmJob(request: AskRequest, plaintext: Uint8Array): ReadyJob | undefined {
+    const session = this.#sessions.get(request.modelDigestHex, request.provider)
+    if (session === undefined) {
+      return undefined
+    }
+    const sealed = sealJob(this.#components.random.bytes(LIMITS.jobIdBytes), plaintext, [session.peer])
+    return { ...session, sealed, warm: true }
+  }
+
+  async #announce(request: AskRequest, plaintext: Uint8Array, signal: AbortSignal | undefined): Promise<ReadyJob> {
+    const { mesh, clock, random } = this.#components
+    const candidates = await this.#candidates(request, signal)
+    const attested = await this.#attest(candidates, signal)
+    const sealed = sealJob(
+      random.bytes(LIMITS.jobIdBytes),
+      plaintext,
+      attested.map(({ peer }) => peer)
+    )
+    const timeoutMs = this.#init.offerTimeoutMs ?? DEFAULT_OFFER_TIMEOUT_MS
+    const taken = await announceJob(mesh, this.#desk, sealed, {
+      modelDigestHex: request.modelDigestHex,
+      maxCompletionTokens: request.maxTokens,
+      maxPrices: this.#init.maxPrices,
+      tier: (attested[0] as AttestedCandidate).peer.enclave.tier,
+      deadlineMs: clock.nowMs() + timeoutMs,
+      timeoutMs,
+      policy: { maxPrices: this.#init.maxPrices, maxDeposit: this.#init.deposit.max },
+      ...(signal === undefined ? {} : { signal })
+    })
+    const { candidate, peer } = attested.find(one => one.peer.peerId === taken.peerId) as AttestedCandidate
+    return { candidate, peer, terms: taken.offer, sealed, warm: false }
+  }
+
+  #candidates(request: AskRequest, signal: AbortSignal | undefined): Promise<Candidate[]> {
+    const { mesh, chain } = this.#components
+    const needs: CandidateNeeds = {
+      tiers: this.#init.policy.acceptedTiers,
+      maxPrices: this.#init.maxPrices,
+      globalId: chain.globalId,
+      ...(request.provider === undefined ? {} : { pinned: request.provider })
+    }
+    return findCandidates(mesh, request.modelDigestHex, needs, {
+      timeoutMs: this.#discoveryTimeoutMs,
+      // One more than the job is sealed to, so that one that fails its attestation can be replaced.
+      enough: this.#candidateCount + 1,
+      signal: anySignal(signal)
+    })
+  }
+
+  /** The best candidates whose attestation holds, all of one tier. */
+  async #attest(candidates: readonly Candidate[], signal: AbortSignal | undefined): Promise<AttestedCandidate[]> {
+    const tried = await Promise.allSettled(
+      candidates.slice(0, this.#candidateCount + 1).map(async candidate => {
+        const { peerId, capacity } = candidate
+        await this.#components.mesh.connect(peerId, capacity.addresses, { signal: anySignal(signal) })
+        return { candidate, peer: await this.#peers.attest(peerId, capacity.statementDigest, { signal: anySignal(signal) }) }
+      })
+    )
+    signal?.throwIfAborted()
+    const attested = tried.filter(result => result.status === 'fulfilled').map(({ value }) => value)
+    const best = attested[0]
+    if (best === undefined) {
+      const causes = tried.filter(result => result.status === 'rejected').map(({ reason }) => reason as unknown)
+      // The one reason, where there is one: it says what to do better than a summary can.
+      throw causes.length === 1 && causes[0] instanceof CocoonError
+        ? causes[0]
+        : new NetworkError(
+            'NO_ATTESTED_PROVIDER',
+            `None of ${tried.length} provider(s) could be reached and attested: ${causes.map(cause => errorCode(cause) ?? 'failed').join(', ')}`,
+            { cause: causes[0] }
+          )
+    }
+    return attested.filter(({ peer }) => peer.enclave.tier === best.peer.enclave.tier).slice(0, this.#candidateCount)
+  }
+
+  #depositPolicy(deposit: NanoTon) {
+    const { max, challengeSeconds } = this.#init.deposit
+    return { room: deposit, deposit: minNano(deposit, max), maxDeposit: max, challengeSeconds }
+  }
+
+  get #candidateCount(): number {
+    return this.#init.candidates ?? DEFAULT_CANDIDATES
+  }
+
+  get #discoveryTimeoutMs(): number {
+    return this.#init.discoveryTimeoutMs ?? DEFAULT_DISCOVERY_TIMEOUT_MS
+  }
+}
+
+interface AttestedCandidate {
+  candidate: Candidate
+  peer: AttestedPeer
+}
+
+function encodeRequest(request: AskRequest): Uint8Array {
+  const { messages, maxTokens, temperature, topP, seed, stop } = request
+  return encodeJobRequest({
+    messages,
+    maxTokens,
+    ...(temperature === undefined ? {} : { temperature }),
+    ...(topP === undefined ? {} : { topP }),
+    ...(seed === undefined ? {} : { seed }),
+    ...(stop === undefined ? {} : { stop })
+  })
+}
+
+function isProviderFault(err: unknown): boolean {
+  return (err instanceof PeerError || err instanceof NetworkError) && !(err instanceof CancelledError)
+}

@@ -1,0 +1,5 @@
+export type { ClosedChannel } from './channels.ts'
+export { Client } from './client.ts'
+export type { AnswerEvent, AskRequest } from './events.ts'
+export { AnswerBrokenError, type BrokenAnswer } from './failures.ts'
+export type { ClientComponents, ClientInit } from './ports.ts'

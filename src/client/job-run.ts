@@ -1,0 +1,261 @@
+import { CancelledError, errorCode, PeerError } from '../core/errors.ts'
+import { type NanoTon, ZERO_NANO_TON } from '../core/nano-ton.ts'
+import { type TokenPrices, type TokenUsage, tokenCost } from '../core/price.ts'
+import { type JobEvent, type JobState, nextJobState } from '../market/index.ts'
+import type { MeshStream } from '../mesh/index.ts'
+import {
+  checkUsage,
+  decodeVoucher,
+  encodeVoucher,
+  initialAuthorization,
+  type JobBounds,
+  nextAuthorization,
+  type PayerChannels,
+  type PayerJob
+} from '../payments/index.ts'
+import type { ResponseOpener } from '../seal/index.ts'
+import { decodeAnswerEvent } from '../wire/answer-event.ts'
+import { decodeJobDown, encodeJobUp, type JobDownMessage, type JobUpMessage } from '../wire/job-stream.ts'
+import { LIMITS } from '../wire/limits.ts'
+import { AnswerBrokenError } from './failures.ts'
+
+/** A job that was accepted, or goes directly to a warm provider. */
+export interface JobRunInit {
+  peerId: string
+  open: Omit<Extract<JobUpMessage, { type: 'open' }>, 'type' | 'voucher'>
+  /** The sealed request, when it was only named by size and digest so far. */
+  laterBody?: Uint8Array
+  /** Prices, window and limits both sides meter by. */
+  bounds: JobBounds
+  /** Longest silence on the stream, in milliseconds. */
+  stallTimeoutMs: number
+}
+
+export interface JobRunComponents {
+  stream: MeshStream
+  opener: ResponseOpener
+  payerJob: PayerJob
+  payer: Pick<PayerChannels, 'adopt'>
+}
+
+/** The answer as it arrives, then the enclave's receipt. */
+export type JobRunEvent =
+  | { type: 'text'; bytes: Uint8Array }
+  | { type: 'done'; finishReason: string; receipt: Uint8Array; receiptSignature: Uint8Array }
+
+/** How long a cancelled job may take to send its receipt. */
+const CANCEL_GRACE_MS = 3_000
+
+const NO_TOKENS: TokenUsage = { promptTokens: 0, cachedPromptTokens: 0, completionTokens: 0 }
+
+/** The client's end of one job stream: pays ahead by at most one window, opens every frame, checks every figure. */
+export class JobRun {
+  readonly #components: JobRunComponents
+  readonly #init: JobRunInit
+  #state: JobState = 'accepted'
+  #usage = NO_TOKENS
+  #finishReason = 'unknown'
+  #vouchers = 0
+  #paying: Promise<void> = Promise.resolve()
+  #askedFor: NanoTon | undefined
+  readonly #halt = new AbortController()
+  #stall: NodeJS.Timeout | undefined
+  #grace: NodeJS.Timeout | undefined
+
+  constructor(components: JobRunComponents, init: JobRunInit) {
+    this.#components = components
+    this.#init = init
+  }
+
+  /** Tokens of the chunks that arrived. */
+  get usage(): TokenUsage {
+    return this.#usage
+  }
+
+  /** Price of the chunks that arrived. */
+  get cost(): NanoTon {
+    return this.#state === 'accepted' ? ZERO_NANO_TON : tokenCost(this.#init.bounds.prices, this.#usage)
+  }
+
+  /** Signed for this job. */
+  get paid(): NanoTon {
+    return this.#components.payerJob.paid
+  }
+
+  get vouchers(): number {
+    return this.#vouchers
+  }
+
+  /** True until the first chunk came: the job can still go elsewhere and nobody would notice. */
+  get untouched(): boolean {
+    return this.#state === 'accepted' || this.#state === 'announced'
+  }
+
+  /**
+   * Opens the job and yields the answer.
+   *
+   * @throws {AnswerBrokenError} `PROVIDER_LOST`, `PROVIDER_STALLED`, or the code the provider failed with
+   * @throws {PeerError} if a frame, a figure or the order of messages is wrong
+   * @throws {CancelledError} `CANCELLED` after the provider stopped, or after a short wait for it
+   */
+  async *events(signal?: AbortSignal): AsyncGenerator<JobRunEvent> {
+    const { stream } = this.#components
+    const { stallTimeoutMs } = this.#init
+    const cancel = (): void => this.#cancel()
+    signal?.addEventListener('abort', cancel, { once: true })
+    this.#stall = setTimeout(
+      () => this.#halt.abort(new PeerError('PROVIDER_STALLED', `Nothing came for ${stallTimeoutMs} ms`)),
+      stallTimeoutMs
+    )
+    try {
+      await this.#start(signal)
+      while (this.#state !== 'done') {
+        const event = await this.#next()
+        if (event !== undefined) {
+          yield event
+        }
+      }
+      await stream.close({ signal: AbortSignal.timeout(CANCEL_GRACE_MS) })
+    } catch (err) {
+      this.#advance(signal?.aborted === true ? 'cancel' : 'fail')
+      stream.abort(err as Error)
+      if (signal?.aborted === true) {
+        throw new CancelledError('Cancelled', { cause: err })
+      }
+      throw this.#broken(err)
+    } finally {
+      signal?.removeEventListener('abort', cancel)
+      clearTimeout(this.#stall)
+      clearTimeout(this.#grace)
+      // A voucher under way must be booked before the job is closed in the books.
+      await this.#paying.catch(() => undefined)
+      if (this.#state !== 'done') {
+        stream.abort(new CancelledError('The answer is no longer read'))
+      }
+    }
+  }
+
+  async #start(signal: AbortSignal | undefined): Promise<void> {
+    const { stream, payerJob } = this.#components
+    const { open, laterBody, bounds } = this.#init
+    const voucher = await payerJob.payUpTo(initialAuthorization(bounds))
+    this.#vouchers++
+    await stream.write(encodeJobUp({ type: 'open', ...open, voucher: encodeVoucher(voucher) }))
+    for (let at = 0; laterBody !== undefined && at < laterBody.byteLength; at += LIMITS.bodyPartBytes) {
+      signal?.throwIfAborted()
+      await stream.write(encodeJobUp({ type: 'part', bytes: laterBody.subarray(at, at + LIMITS.bodyPartBytes) }))
+    }
+  }
+
+  async #next(): Promise<JobRunEvent | undefined> {
+    const message = decodeJobDown(await this.#read())
+    switch (message.type) {
+      case 'chunk':
+        return this.#chunk(message)
+      case 'need-voucher':
+        await this.#payMore(message)
+        return undefined
+      case 'done':
+        this.#advance('receipt')
+        this.#components.opener.expectFinished()
+        return { ...message, finishReason: this.#finishReason }
+      case 'failed':
+        return this.#failed(message)
+    }
+  }
+
+  async #read(): Promise<Uint8Array> {
+    const frame = await this.#components.stream.read({ signal: this.#halt.signal }).catch((err: unknown) => {
+      throw this.#halt.signal.aborted ? this.#halt.signal.reason : err
+    })
+    this.#stall?.refresh()
+    if (frame === undefined) {
+      throw new PeerError('PROVIDER_LOST', 'The job stream ended without a receipt')
+    }
+    return frame
+  }
+
+  #chunk({ sealed, usage }: Extract<JobDownMessage, { type: 'chunk' }>): JobRunEvent | undefined {
+    this.#checkUsage(usage)
+    const { bytes } = this.#components.opener.open(sealed)
+    this.#advance('first-chunk')
+    this.#usage = usage
+    this.#payAhead()
+    const event = decodeAnswerEvent(bytes)
+    if (event?.type === 'end') {
+      this.#finishReason = event.finishReason
+    }
+    return event?.type === 'text' ? { type: 'text', bytes: event.text } : undefined
+  }
+
+  // Not awaited by the reader: the window is there so that paying never stops the stream.
+  #payAhead(): void {
+    const amount = nextAuthorization(this.#init.bounds, this.#usage, this.paid)
+    if (amount !== undefined) {
+      this.#paying = this.#paying.then(() => this.#pay(amount))
+      this.#paying.catch(err => this.#components.stream.abort(err as Error))
+    }
+  }
+
+  async #payMore({ usage }: Extract<JobDownMessage, { type: 'need-voucher' }>): Promise<void> {
+    await this.#paying
+    this.#checkUsage(usage)
+    // Our own figures decide; what the provider names as the amount is not even read.
+    const amount = tokenCost(this.#init.bounds.prices, usage)
+    if (amount <= this.paid && this.#askedFor === amount) {
+      throw new PeerError('PAYMENT_DISPUTED', `The provider asks again for ${amount} nanotons that were paid`)
+    }
+    this.#askedFor = amount
+    await this.#pay(amount)
+  }
+
+  async #pay(amount: NanoTon): Promise<void> {
+    const { payerJob, stream } = this.#components
+    const voucher = await payerJob.payUpTo(amount)
+    this.#vouchers++
+    await stream.write(encodeJobUp({ type: 'voucher', voucher: encodeVoucher(voucher) }))
+  }
+
+  async #failed({ code, message, highest }: Extract<JobDownMessage, { type: 'failed' }>): Promise<never> {
+    if (highest !== undefined) {
+      // The payee holds a later voucher of ours than we remember: believe our own signature.
+      await this.#components.payer.adopt(decodeVoucher(highest))
+    }
+    throw new PeerError(code, message)
+  }
+
+  #checkUsage(usage: TokenUsage): void {
+    checkUsage(this.#init.bounds, this.#usage === NO_TOKENS ? undefined : this.#usage, usage)
+  }
+
+  /** Asks the provider to stop; its receipt for what it delivered may still come within a short time. */
+  #cancel(): void {
+    this.#grace = setTimeout(() => this.#halt.abort(new CancelledError()), CANCEL_GRACE_MS)
+    // A stream that is gone already ends the job as well.
+    Promise.resolve(this.#components.stream.write(encodeJobUp({ type: 'cancel', reason: '' }))).catch(() => undefined)
+  }
+
+  #advance(event: JobEvent): void {
+    const next = nextJobState(this.#state, event)
+    if (next === undefined) {
+      throw new PeerError('MESSAGE_UNEXPECTED', `The provider sent a message that cannot come when a job is ${this.#state}`)
+    }
+    this.#state = next
+  }
+
+  /** Before the first chunk the cause itself; after it, what was received and paid too. */
+  #broken(err: unknown): unknown {
+    if (this.#usage === NO_TOKENS) {
+      return err
+    }
+    const code = errorCode(err)
+    const what = WHAT[code ?? ''] ?? (code === 'CONNECTION_LOST' ? 'was lost' : `failed (${code ?? 'unknown'})`)
+    const broken = { peerId: this.#init.peerId, usage: this.#usage, cost: this.cost, paid: this.paid }
+    return new AnswerBrokenError(code === 'CONNECTION_LOST' ? 'PROVIDER_LOST' : (code ?? 'PROVIDER_FAILED'), what, broken, err)
+  }
+}
+
+const WHAT: Readonly<Record<string, string>> = {
+  PROVIDER_LOST: 'was lost',
+  PROVIDER_STALLED: 'fell silent'
+}

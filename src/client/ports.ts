@@ -1,0 +1,49 @@
+import type { StoredReceipt } from '../attest/index.ts'
+import type { AbortOptions } from '../core/abort.ts'
+import type { Clock } from '../core/clock.ts'
+import type { Logger } from '../core/logger.ts'
+import type { NanoTon } from '../core/nano-ton.ts'
+import type { Random } from '../core/random.ts'
+import type { AttestationPolicy } from '../attest/index.ts'
+import type { PriceCap } from '../market/index.ts'
+import type { Mesh } from '../mesh/index.ts'
+import type { PayerChannels } from '../payments/index.ts'
+
+/** What a client needs from the rest of the node. */
+export interface ClientComponents {
+  logger: Logger
+  clock: Clock
+  random: Random
+  mesh: Mesh
+  payer: PayerChannels
+  chain: { globalId: number; tip(options?: AbortOptions): Promise<{ height: number }> }
+  receipts: { save(receipt: StoredReceipt): Promise<void> }
+}
+
+export interface ClientInit {
+  /** Which enclaves may see a prompt. */
+  policy: AttestationPolicy
+  maxPrices: PriceCap
+  /** What a new channel locks, the most locked in one channel, and the time for claims after a lone close. */
+  deposit: { default: NanoTon; max: NanoTon; challengeSeconds: number }
+  /**
+   * Enclaves a job is sealed to.
+   * @default 2
+   */
+  candidates?: number
+  /**
+   * How long discovery may take, in milliseconds.
+   * @default 10_000
+   */
+  discoveryTimeoutMs?: number
+  /**
+   * How long the client waits for an offer it can take, in milliseconds.
+   * @default 8_000
+   */
+  offerTimeoutMs?: number
+  /**
+   * Longest silence on a job stream, in milliseconds.
+   * @default 30_000
+   */
+  stallTimeoutMs?: number
+}

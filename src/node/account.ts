@@ -1,0 +1,98 @@
+import { type Config, type HomeFolder, homeFolder, loadConfig, lockHome, openHome } from '../config/index.ts'
+import type { AbortOptions } from '../core/abort.ts'
+import { type Clock, systemClock } from '../core/clock.ts'
+import type { Logger } from '../core/logger.ts'
+import { systemRandom } from '../core/random.ts'
+import { PayeeChannels, PayerChannels } from '../payments/index.ts'
+import { createTon, GLOBAL_IDS, type TonChain, type TonWallet } from '../ton/index.ts'
+import { type NodeKeys, readKeys } from './keys.ts'
+import { openLog } from './log-file.ts'
+import { type ReceiptStore, receiptStore } from './receipt-store.ts'
+import { openStore, type Store } from './store.ts'
+
+export interface AccountInit {
+  /** Path of the home folder. */
+  home: string
+  passphrase?: string
+  /** @default a file in the home's log folder, of the level the configuration names */
+  logger?: Logger
+  /** Changes the configuration for this run, e.g. by flags of the command line. */
+  overrides?: (config: Config) => Config
+}
+
+/** A home folder opened by this process: keys, books, wallet and chain, without the mesh. */
+export interface Account {
+  readonly home: HomeFolder
+  readonly config: Config
+  readonly logger: Logger
+  readonly clock: Clock
+  readonly keys: NodeKeys
+  readonly store: Store
+  readonly chain: TonChain
+  readonly wallet: TonWallet
+  /** Channels this node pays through. */
+  readonly payer: PayerChannels
+  /** Channels this node is paid through. */
+  readonly payee: PayeeChannels
+  readonly receipts: ReceiptStore
+  close(): Promise<void>
+}
+
+/** A provider must have time to notice a lone close and claim, also when it was offline for a while. */
+const MINIMUM_CHALLENGE_SECONDS = 3_600
+
+/**
+ * Opens a home folder for this process alone. Nothing is asked of any network.
+ *
+ * @throws {EnvironmentError} `HOME_MISSING`, `HOME_LOCKED`, `STORE_UNREADABLE`, `KEY_FILE_CORRUPT`
+ * @throws {UsageError} `CONFIG_…`, `KEY_NEEDS_PASSPHRASE`, `KEY_WRONG_PASSPHRASE`
+ */
+export async function openAccount(init: AccountInit, options: AbortOptions = {}): Promise<Account> {
+  const home = homeFolder(init.home)
+  await openHome(home, options)
+  const loaded = await loadConfig(home, options)
+  const config = init.overrides?.(loaded) ?? loaded
+  const lock = await lockHome(home, options)
+  const opened: Array<() => Promise<void>> = [() => lock.release()]
+  const close = async (): Promise<void> => {
+    for (const undo of opened.splice(0).reverse()) {
+      await undo()
+    }
+  }
+  try {
+    const keys = await readKeys(home, init.passphrase)
+    const log = openLog(home, config.logLevel, systemClock)
+    opened.push(() => log.close())
+    const logger = init.logger ?? log.logger
+    const store = await openStore(home.dataFolder)
+    opened.push(() => store.close())
+    const money = await openMoney(config, keys, store, logger)
+    return { home, config, logger, clock: systemClock, keys, store, ...money, receipts: receiptStore(home.receiptsFolder), close }
+  } catch (err) {
+    await close()
+    throw err
+  }
+}
+
+async function openMoney(config: Config, keys: NodeKeys, { ledger }: Store, logger: Logger) {
+  const { endpoints, apiKey } = config.chain
+  const { chain, wallet } = await createTon(
+    {},
+    {
+      endpoint: endpoints[0] as string,
+      globalId: GLOBAL_IDS[config.network],
+      key: keys.wallet,
+      ...(apiKey === undefined ? {} : { apiKey })
+    }
+  )
+  const shared = { ledger, chain, clock: systemClock, logger: logger.child('payments'), key: keys.channel }
+  return {
+    chain,
+    wallet,
+    payer: new PayerChannels({ ...shared, random: systemRandom, payerAddress: wallet.address }),
+    payee: new PayeeChannels(
+      { ...shared, payeeAddress: wallet.address },
+      { minimumDeposit: config.provider.minimumDeposit, minimumChallengeSeconds: MINIMUM_CHALLENGE_SECONDS }
+    )
+  }
+}

@@ -1,0 +1,68 @@
+import { stat } from 'node:fs/promises'
+import { type ConfigFile, createHome as createHomeFolder, homeFolder, lockHome, type Network, writeConfig } from '../config/index.ts'
+import { UsageError } from '../core/errors.ts'
+import { systemRandom } from '../core/random.ts'
+import { peerIdentity } from '../mesh/index.ts'
+import { GLOBAL_IDS, walletAddress } from '../ton/index.ts'
+import { createKeys, readKeys } from './keys.ts'
+
+export interface CreateHomeInit {
+  home: string
+  network: Network
+  /** toncenter API of the chain; the network's public one if omitted. */
+  chainEndpoint?: string
+  bootstrap?: string[]
+  /** Encrypts the key files. */
+  passphrase?: string
+}
+
+export interface CreatedHome {
+  home: string
+  peerId: string
+  walletAddress: string
+}
+
+/**
+ * Makes a home folder with its keys and configuration. The configuration is written last: a home without one is not
+ * a home yet, and a second try goes on where the first one stopped.
+ *
+ * @throws {UsageError} `HOME_EXISTS`, `CONFIG_INVALID`
+ * @throws {EnvironmentError} `HOME_NOT_WRITABLE`, `HOME_LOCKED`
+ */
+export async function createHome(init: CreateHomeInit): Promise<CreatedHome> {
+  const home = homeFolder(init.home)
+  if ((await stat(home.configFile).catch(() => undefined)) !== undefined) {
+    throw new UsageError('HOME_EXISTS', `${home.path} holds a node already: use it, or name another folder with --home`)
+  }
+  await createHomeFolder(home)
+  const lock = await lockHome(home)
+  try {
+    await createKeys(home, init.passphrase, systemRandom)
+    const keys = await readKeys(home, init.passphrase)
+    await writeConfig(home, configOf(init))
+    const { id } = await peerIdentity(keys.peerSeed)
+    return {
+      home: home.path,
+      peerId: id,
+      walletAddress: await walletAddress(keys.wallet.publicKey, GLOBAL_IDS[init.network])
+    }
+  } finally {
+    await lock.release()
+  }
+}
+
+function configOf({ network, chainEndpoint, bootstrap }: CreateHomeInit): ConfigFile {
+  return {
+    network,
+    ...(chainEndpoint === undefined ? {} : { chain: { endpoints: [chainEndpoint] } }),
+    ...(bootstrap === undefined && network !== 'simnet'
+      ? {}
+      : {
+          mesh: {
+            ...(bootstrap === undefined ? {} : { bootstrap }),
+            // A simnet lives on this machine and must not reach the rest of the network.
+            ...(network === 'simnet' ? { listen: ['/ip4/127.0.0.1/tcp/0'], mdns: false } : {})
+          }
+        })
+  }
+}

@@ -1,0 +1,51 @@
+import type { AbstractSublevel } from 'abstract-level'
+import { ClassicLevel } from 'classic-level'
+import { LevelDatastore } from 'datastore-level'
+import { EnvironmentError, errorCode } from '../core/errors.ts'
+import { Ledger } from '../payments/index.ts'
+
+/** The one database of a home folder: the ledger and what libp2p remembers, each in its own sublevel. */
+export interface Store {
+  readonly ledger: Ledger
+  /** An `interface-datastore` for libp2p. */
+  readonly datastore: LevelDatastore
+  close(): Promise<void>
+}
+
+/**
+ * Opens the database at `folder`, making it if it is missing.
+ *
+ * @throws {EnvironmentError} `STORE_LOCKED` if another process has it open, `STORE_UNREADABLE` otherwise
+ */
+export async function openStore(folder: string): Promise<Store> {
+  const database = new ClassicLevel<string, string>(folder, { keyEncoding: 'utf8', valueEncoding: 'utf8' })
+  try {
+    await database.open()
+  } catch (cause) {
+    throw notOpened(folder, cause)
+  }
+  const ledger = database.sublevel<string, string>('ledger', { keyEncoding: 'utf8', valueEncoding: 'utf8' })
+  const peers = database.sublevel<string, Uint8Array>('libp2p', { keyEncoding: 'utf8', valueEncoding: 'view' })
+  return {
+    ledger: new Ledger(ledger),
+    datastore: new LevelDatastore(asLevel(peers)),
+    close: () => database.close()
+  }
+}
+
+// `datastore-level` is typed for a whole database but uses only what a sublevel has too.
+function asLevel(sublevel: AbstractSublevel<ClassicLevel<string, string>, string | Buffer | Uint8Array, string, Uint8Array>) {
+  return sublevel as unknown as Extract<ConstructorParameters<typeof LevelDatastore>[0], object>
+}
+
+function notOpened(folder: string, cause: unknown): EnvironmentError {
+  const inner = cause instanceof Error && cause.cause !== undefined ? cause.cause : cause
+  if (errorCode(inner) === 'LEVEL_LOCKED') {
+    return new EnvironmentError('STORE_LOCKED', `${folder} is open in another process: stop it first`, { cause })
+  }
+  return new EnvironmentError(
+    'STORE_UNREADABLE',
+    `The database in ${folder} cannot be opened (${errorCode(inner) ?? 'unknown error'}): restore the home folder from a backup`,
+    { cause }
+  )
+}

@@ -1,0 +1,163 @@
+import { toHex } from '../core/bytes.ts'
+import type { Clock } from '../core/clock.ts'
+import { errorCode } from '../core/errors.ts'
+import type { Logger } from '../core/logger.ts'
+import type { NanoTon } from '../core/nano-ton.ts'
+import type { TokenPrices } from '../core/price.ts'
+import { withinCap } from '../market/index.ts'
+import type { MeshStream } from '../mesh/index.ts'
+import { decodeAnnouncement, type JobAnnouncement, type Recipient } from '../wire/announcement.ts'
+import { LIMITS } from '../wire/limits.ts'
+import { decodeOfferAnswer, encodeOffer } from '../wire/offer.ts'
+import { PROTOCOLS } from '../wire/protocols.ts'
+import type { EnclaveIdentity } from './enclave-identity.ts'
+import type { Slots } from './slots.ts'
+
+export interface AnnouncedJobsInit {
+  modelDigest: Uint8Array
+  prices: TokenPrices
+  minimumDeposit: NanoTon
+  windowTokens: number
+  /** How long an offer holds its place, in milliseconds. */
+  offerTtlMs: number
+  /** How long an accepted job may take to open its stream (its channel may have to be opened first), in milliseconds. */
+  acceptedTtlMs: number
+  expectedTtftMs: number
+}
+
+export interface AnnouncedJobsComponents {
+  logger: Logger
+  clock: Clock
+  slots: Slots
+  identity: EnclaveIdentity
+  mesh: {
+    open(peerId: string, protocol: string, options: { maxFrameBytes: number; signal: AbortSignal }): Promise<MeshStream>
+  }
+}
+
+/** A job this provider offered for and the client accepted: waiting for its job stream. */
+export interface AcceptedJob {
+  announcement: JobAnnouncement
+  recipient: Recipient
+}
+
+/** Announcements further ahead than this are not worth holding a place for. */
+const MAX_AHEAD_MS = 10 * 60_000
+
+/**
+ * From announcement to acceptance (design §4, steps 2–4): reads announcements, offers for those addressed to
+ * this enclave while a place is free, and keeps what was accepted until its job stream opens.
+ */
+export class AnnouncedJobs {
+  readonly #components: AnnouncedJobsComponents
+  readonly #init: AnnouncedJobsInit
+  readonly #accepted = new Map<string, AcceptedJob>()
+  readonly #stopped = new AbortController()
+
+  constructor(components: AnnouncedJobsComponents, init: AnnouncedJobsInit) {
+    this.#components = components
+    this.#init = init
+  }
+
+  stop(): void {
+    this.#stopped.abort()
+  }
+
+  /** Gossip validator: a malformed announcement costs its sender, a late one is only not passed on. */
+  validate(bytes: Uint8Array): 'accept' | 'ignore' | 'reject' {
+    let job: JobAnnouncement
+    try {
+      job = decodeAnnouncement(bytes)
+    } catch {
+      return 'reject'
+    }
+    if (toHex(job.modelDigest) !== toHex(this.#init.modelDigest)) {
+      return 'reject'
+    }
+    const aheadMs = job.deadlineMs - this.#components.clock.nowMs()
+    return aheadMs > 0 && aheadMs <= MAX_AHEAD_MS ? 'accept' : 'ignore'
+  }
+
+  /** Offers for the job if it is addressed to this enclave, within its price limits, and a place is free. */
+  async consider(from: string, bytes: Uint8Array): Promise<void> {
+    const announcement = decodeAnnouncement(bytes)
+    const recipient = this.#components.identity.addressed(announcement.jobId, announcement.recipients)
+    if (recipient === undefined || !this.#fits(announcement)) {
+      return
+    }
+    const key = toHex(announcement.jobId)
+    if (!this.#components.slots.reserve(key, from, this.#init.offerTtlMs * 2)) {
+      return
+    }
+    let accepted = false
+    try {
+      accepted = await this.#offer(from, announcement)
+      if (accepted) {
+        this.#components.slots.extend(key, this.#init.acceptedTtlMs)
+        this.#keep(key, { announcement, recipient })
+      }
+    } catch (err) {
+      this.#components.logger.debug('offer not answered', { job: key, code: errorCode(err) })
+    } finally {
+      if (!accepted) {
+        this.#components.slots.release(key)
+      }
+    }
+  }
+
+  /** Hands out an accepted job, once. */
+  take(jobId: Uint8Array): AcceptedJob | undefined {
+    const key = toHex(jobId)
+    const job = this.#accepted.get(key)
+    this.#accepted.delete(key)
+    return job
+  }
+
+  #fits(job: JobAnnouncement): boolean {
+    const { identity } = this.#components
+    return (
+      job.tier === identity.current.tier &&
+      withinCap(this.#init.prices, {
+        promptPerMTokens: job.maxPromptPerMTokens,
+        completionPerMTokens: job.maxCompletionPerMTokens
+      })
+    )
+  }
+
+  async #offer(peerId: string, { jobId }: JobAnnouncement): Promise<boolean> {
+    const { mesh, slots, clock } = this.#components
+    const { offerTtlMs, expectedTtftMs, prices, minimumDeposit, windowTokens } = this.#init
+    const signal = AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(offerTtlMs)])
+    const stream = await mesh.open(peerId, PROTOCOLS.offer, { maxFrameBytes: LIMITS.offerBytes, signal })
+    try {
+      await stream.write(
+        encodeOffer({
+          jobId,
+          prices,
+          queue: slots.total - slots.free - 1,
+          expectedTtftMs,
+          minimumDeposit,
+          windowTokens,
+          expiresAtMs: clock.nowMs() + offerTtlMs
+        })
+      )
+      const answer = await stream.read({ signal })
+      await stream.close({ signal })
+      return answer !== undefined && decodeOfferAnswer(answer).accepted
+    } catch (err) {
+      stream.abort(err as Error)
+      throw err
+    }
+  }
+
+  // As many entries as there are places: an entry whose reservation ran out makes room for the next.
+  #keep(key: string, job: AcceptedJob): void {
+    for (const oldest of this.#accepted.keys()) {
+      if (this.#accepted.size < this.#components.slots.total) {
+        break
+      }
+      this.#accepted.delete(oldest)
+    }
+    this.#accepted.set(key, job)
+  }
+}

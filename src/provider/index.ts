@@ -1,0 +1,1 @@
+export { Provider, type ProviderComponents, type ProviderInit } from './provider.ts'
