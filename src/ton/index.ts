@@ -1,0 +1,63 @@
+import type { Ed25519KeyPair } from '../core/ed25519.ts'
+import type { TonChain } from './ton-chain.ts'
+import type { TonWallet } from './ton-wallet.ts'
+import { type Sleep, systemSleep } from './wait.ts'
+
+export { ChainRefusedError, ChainTimeoutError, ChainUnreachableError, NotEnoughBalanceError } from './chain-errors.ts'
+export { type ChannelTerms, channelAddress } from './channel-address.ts'
+export { CHANNEL_EXIT_CODES } from './channel-contract.ts'
+export type { ChainReceipt, ChannelView, ClaimVoucher, CoopCloseOrder, TonChain } from './ton-chain.ts'
+export type { SentTransfer, TonWallet } from './ton-wallet.ts'
+export { type ChainTransaction, networkFees, type OutgoingMessage } from './transactions.ts'
+
+/** Network ids (configuration parameter 19). */
+export const GLOBAL_IDS = { mainnet: -239, testnet: -3, simnet: -217 } as const
+
+export interface TonInit {
+  /** toncenter API v2, `https://…/api/v2/jsonRPC`. */
+  endpoint: string
+  apiKey?: string
+  /** See {@link GLOBAL_IDS}. */
+  globalId: number
+  /** Key of the wallet. */
+  key: Ed25519KeyPair
+  /**
+   * Longest wait for one answer, in milliseconds.
+   * @default 10_000
+   */
+  requestTimeoutMs?: number
+  /**
+   * How long to wait for a transaction, in milliseconds.
+   * @default 90_000
+   */
+  timeoutMs?: number
+  /**
+   * How long a signed transfer is valid, in seconds of the chain's time.
+   * @default 60
+   */
+  validForSeconds?: number
+}
+
+export interface TonComponents {
+  /** @default the system's timers */
+  sleep?: Sleep
+}
+
+/** The chain and the wallet of one key on it. Makes no request. The TON libraries are loaded here, not before. */
+export async function createTon(components: TonComponents, init: TonInit): Promise<{ chain: TonChain; wallet: TonWallet }> {
+  const [{ ChainRpc }, { TonChain }, { TonWallet }] = await Promise.all([
+    import('./chain-rpc.ts'),
+    import('./ton-chain.ts'),
+    import('./ton-wallet.ts')
+  ])
+  const sleep = components.sleep ?? systemSleep
+  const rpc = new ChainRpc({ sleep }, init)
+  const wallet = new TonWallet({ rpc, sleep }, init)
+  return { chain: new TonChain({ rpc, wallet, sleep }, init), wallet }
+}
+
+/** Raw address of the W5 wallet that a key has on a network. Makes no request. */
+export async function walletAddress(publicKey: Uint8Array, globalId: number): Promise<string> {
+  const wallet = await import('./ton-wallet.ts')
+  return wallet.walletAddress(publicKey, globalId)
+}
