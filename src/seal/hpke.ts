@@ -1,10 +1,16 @@
 import { CocoonError, PeerError } from '../core/errors.ts'
-import { systemRandom } from '../core/random.ts'
 import { aesGcmOpen, aesGcmSeal, KEY_BYTES } from './aes-gcm.ts'
 import { counterNonce, NONCE_BYTES } from './counter-nonce.ts'
 import { HASH_BYTES, labeledHkdf, MAX_EXPAND_BYTES, uint16 } from './labeled-hkdf.ts'
 import { wipe } from './wipe.ts'
-import { decapsulate, deriveHpkeKeyPair, encapsulate, type HpkeKeyPair, KEM_ID, X25519_BYTES } from './x25519-kem.ts'
+import {
+  decapsulate,
+  deriveHpkeKeyPair,
+  encapsulate,
+  generateHpkeKeyPair,
+  type HpkeKeyPair,
+  KEM_ID
+} from './x25519-kem.ts'
 
 // RFC 9180 §7.2 and §7.3: HKDF-SHA256 and AES-256-GCM.
 const KDF_ID = 0x0001
@@ -49,7 +55,7 @@ export interface SenderInit {
   /**
    * Secret seed of the ephemeral key pair, 32 bytes, used once: only for tests and for injected randomness.
    *
-   * @default 32 bytes from the system
+   * @default a fresh key pair from the system's randomness
    */
   ephemeralSeed?: Uint8Array
 }
@@ -61,8 +67,10 @@ export interface SenderInit {
  * @throws {PeerError} `SEAL_LENGTH_INVALID`, `SEAL_KEY_INVALID`
  */
 export function setupSender(publicKey: Uint8Array, info: Uint8Array, init: SenderInit = {}): SenderContext {
-  const seed = init.ephemeralSeed ?? systemRandom.bytes(X25519_BYTES)
-  const { enc, sharedSecret } = encapsulate(deriveHpkeKeyPair(seed), publicKey)
+  const { ephemeralSeed: seed } = init
+  // Importing a derived private key costs OpenSSL ten times what a fresh one does.
+  const ephemeral = seed === undefined ? generateHpkeKeyPair() : deriveHpkeKeyPair(seed)
+  const { enc, sharedSecret } = encapsulate(ephemeral, publicKey)
   const keys = new ContextKeys(sharedSecret, info)
   return {
     enc,

@@ -93,12 +93,12 @@ export interface OpenedRequest {
  * @throws {PeerError} `SEAL_LENGTH_INVALID`, `SEAL_KEY_INVALID` for a bad id, digest or enclave key
  */
 export function sealRequest(init: SealRequestInit): SealedRequest {
-  const { jobId, recipients: targets, random = systemRandom } = init
+  const { jobId, recipients: targets, random } = init
   expectLength('Job id', jobId, JOB_ID_BYTES)
   if (targets.length === 0) {
     throw new UsageError('SEAL_NO_RECIPIENT', 'No enclave to seal the request to: expected at least one')
   }
-  const contentKey = random.bytes(KEY_BYTES)
+  const contentKey = (random ?? systemRandom).bytes(KEY_BYTES)
   const padded = padRequest(init.plaintext, OVERHEAD_BYTES)
   try {
     const body = aesGcmSeal(contentKey, SINGLE_USE_NONCE, requestAad(jobId), padded)
@@ -152,17 +152,18 @@ function wrapKey(
   target: SealTarget,
   jobId: Uint8Array,
   requestDigest: Uint8Array,
-  random: Random
+  random: Random | undefined
 ): { recipient: WrappedRecipient; responseKey: ResponseKey } {
-  const seed = random.bytes(X25519_BYTES)
-  const context = setupSender(target.hpkePublicKey, hpkeInfo(target.statementDigest, jobId), { ephemeralSeed: seed })
+  const seed = random?.bytes(X25519_BYTES)
+  const info = hpkeInfo(target.statementDigest, jobId)
+  const context = setupSender(target.hpkePublicKey, info, seed === undefined ? {} : { ephemeralSeed: seed })
   try {
     const hint = recipientHint(enclaveKeyId(target.hpkePublicKey), jobId)
     const wrappedKey = context.seal(wrapAad(requestDigest), contentKey)
     return { recipient: { hint, enc: context.enc, wrappedKey }, responseKey: exportResponseKey(context) }
   } finally {
     context.wipe()
-    wipe(seed)
+    seed?.fill(0)
   }
 }
 

@@ -10,9 +10,8 @@ export const X25519_BYTES = 32
 /** RFC 9180 §7.1: DHKEM(X25519, HKDF-SHA256). */
 export const KEM_ID = 0x0020
 
-// RFC 8410 §7 and §4: fixed DER prefixes of an X25519 private (PKCS#8) and public (SPKI) key.
+// RFC 8410 §7: fixed DER prefix of an X25519 private key (PKCS#8).
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b656e04220420', 'hex')
-const SPKI_PREFIX = Buffer.from('302a300506032b656e032100', 'hex')
 
 const NONE = new Uint8Array(0)
 const hkdf = labeledHkdf(Buffer.from([0x4b, 0x45, 0x4d, KEM_ID >>> 8, KEM_ID & 0xff]))
@@ -90,8 +89,7 @@ function extractAndExpand(dh: Uint8Array, enc: Uint8Array, recipientKey: Uint8Ar
 // RFC 9180 §7.1.4: the all-zero result of a low-order point must be refused.
 function sharedPoint(privateKey: KeyObject, name: string, rawPublicKey: Uint8Array): Uint8Array {
   expectLength(name, rawPublicKey, X25519_BYTES)
-  const der = Buffer.concat([SPKI_PREFIX, rawPublicKey])
-  const publicKey = createPublicKey({ key: der, format: 'der', type: 'spki' })
+  const publicKey = importPublicKey(rawPublicKey)
   let dh: Uint8Array
   try {
     dh = diffieHellman({ privateKey, publicKey })
@@ -112,6 +110,15 @@ function lowOrderKey(name: string, cause?: unknown): PeerError {
 }
 
 function keyPairOf(privateKey: KeyObject): HpkeKeyPair {
-  const spki = createPublicKey(privateKey).export({ format: 'der', type: 'spki' })
-  return { privateKey, publicKey: new Uint8Array(spki.subarray(SPKI_PREFIX.byteLength)) }
+  return { privateKey, publicKey: exportPublicKey(createPublicKey(privateKey)) }
+}
+
+// RFC 8037 §2 (JWK) for public keys: OpenSSL's DER decoder takes a hundred times longer.
+function importPublicKey(raw: Uint8Array): KeyObject {
+  const x = Buffer.from(raw).toString('base64url')
+  return createPublicKey({ key: { kty: 'OKP', crv: 'X25519', x }, format: 'jwk' })
+}
+
+function exportPublicKey(key: KeyObject): Uint8Array {
+  return new Uint8Array(Buffer.from(key.export({ format: 'jwk' }).x ?? '', 'base64url'))
 }

@@ -56,7 +56,7 @@ describe('HPKE', () => {
 
   it('round-trips any messages in order', () => {
     const keyPair = generateHpkeKeyPair()
-    const blob = fc.uint8Array({ maxLength: 300 })
+    const blob = fc.uint8Array({ maxLength: 300, size: 'max' })
     fc.assert(
       fc.property(blob, fc.array(fc.tuple(blob, blob), { maxLength: 5 }), (info, messages) => {
         const sender = setupSender(keyPair.publicKey, info)

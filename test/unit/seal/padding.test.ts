@@ -15,10 +15,10 @@ const OVERHEAD = 48
 describe('padding', () => {
   it('brings requests of any length to 1 KiB times a power of two, and back', () => {
     fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 9000 }), text => {
+      fc.property(fc.uint8Array({ maxLength: 9000, size: 'max' }), text => {
         const padded = padRequest(text, OVERHEAD)
         assert.ok([1024, 2048, 4096, 8192, 16384].includes(padded.byteLength + OVERHEAD))
-        assert.deepEqual(unpadRequest(padded, OVERHEAD), text)
+        assert.ok(Buffer.from(text).equals(unpadRequest(padded, OVERHEAD)))
       })
     )
   })
@@ -57,7 +57,7 @@ describe('padding', () => {
 
   it('brings frames of up to 510 bytes to 512, and back', () => {
     fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 510 }), payload => {
+      fc.property(fc.uint8Array({ maxLength: 510, size: 'max' }), payload => {
         const frame = padFrame(payload)
         assert.equal(frame.byteLength, 512)
         assert.deepEqual(unpadFrame(frame), payload)

@@ -9,25 +9,26 @@ const word = new TextEncoder().encode('deep')
 
 describe('sealed answer', () => {
   it('carries any texts in order, and ends with the final one', () => {
-    const texts = fc.array(fc.uint8Array({ maxLength: 1600 }), { minLength: 1, maxLength: 6 })
+    const texts = fc.array(fc.uint8Array({ maxLength: 1600, size: 'max' }), { minLength: 1, maxLength: 6 })
     fc.assert(
       fc.property(texts, parts => {
         const opener = responseOpener(key(), jobId)
         const opened = sealAll(parts).map(frame => opener.open(frame))
-        assert.deepEqual(Buffer.concat(opened.map(frame => frame.bytes)), Buffer.concat(parts))
+        assert.ok(Buffer.concat(opened.map(frame => frame.bytes)).equals(Buffer.concat(parts)))
         assert.deepEqual(
           opened.map(frame => frame.final),
           opened.map((_, i) => i === opened.length - 1)
         )
         assert.ok(opener.finished)
         opener.expectFinished()
-      })
+      }),
+      { endOnFailure: true }
     )
   })
 
   it('shows nothing of the length of a text: every frame has the same size', () => {
     fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 510 }), fc.boolean(), (text, final) => {
+      fc.property(fc.uint8Array({ maxLength: 510, size: 'max' }), fc.boolean(), (text, final) => {
         const frames = responseSealer(key(), jobId).seal(text, final)
         assert.deepEqual(
           frames.map(frame => frame.byteLength),
