@@ -15,8 +15,8 @@ export function sharedPath(...parts: string[]): string | undefined {
   return undefined
 }
 
-// Compiled tests lie at some depth below the root, which depends on the output folder.
-function projectRoot(): string {
+/** The folder of `package.json`. Compiled tests lie at some depth below it, which depends on the output folder. */
+export function projectRoot(): string {
   let folder = dirname(fileURLToPath(import.meta.url))
   while (!existsSync(join(folder, 'package.json'))) {
     const parent = dirname(folder)
