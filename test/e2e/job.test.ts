@@ -1,0 +1,169 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { verifyStoredReceipt } from '../../src/attest/index.ts'
+import { SIMNET_POLICY } from '../../src/attest/index.ts'
+import { DEFAULT_MODEL } from '../../src/core/default-model.ts'
+import { errorCode } from '../../src/core/errors.ts'
+import { tokenCost } from '../../src/core/price.ts'
+import { defaultModelPath, openLlamaEngine } from '../../src/inference/index.ts'
+import { createMesh, type Mesh, PeerKeys } from '../../src/mesh/index.ts'
+import type { CocoonNode } from '../../src/node/index.ts'
+import { generateHpkeKeyPair, openRequest, ReplayGuard } from '../../src/seal/index.ts'
+import { decodeAnnouncement } from '../../src/wire/announcement.ts'
+import { systemClock } from '../../src/core/clock.ts'
+import { silentLogger } from '../../src/core/logger.ts'
+import { systemRandom } from '../../src/core/random.ts'
+import { askAll, question, TestMesh } from '../support/test-mesh.ts'
+import { until } from '../support/until.ts'
+
+describe('a job over the mesh', function () {
+  this.timeout(60_000)
+  let mesh: TestMesh
+  let providers: CocoonNode[]
+  let client: CocoonNode
+
+  before(async () => {
+    mesh = await TestMesh.start()
+    providers = [await mesh.provider(), await mesh.provider()]
+    await mesh.published()
+    client = await mesh.client()
+  })
+  after(() => mesh.stop())
+
+  it('answers what the engine answers, for the price of its tokens, with a receipt that verifies offline', async () => {
+    const { text, provider, end } = await askAll(client, question())
+    assert.equal(text, await askEngine(question().messages[0]?.content ?? ''))
+    const serving = providers.find(node => node.peerId === provider.peerId)
+    assert.ok(serving?.provider)
+    assert.equal(end.cost, tokenCost(serving.config.provider.prices, end.usage))
+    assert.ok(end.paid >= end.cost)
+    const keys = new PeerKeys()
+    const { receipt } = await verifyStoredReceipt({
+      stored: end.receipt,
+      policy: SIMNET_POLICY,
+      verifyPeerSignature: (peer, message, signature) => keys.verify(peer, message, signature)
+    })
+    assert.equal(receipt.completionTokens, end.usage.completionTokens)
+    assert.equal(receipt.clientPeerId, client.peerId)
+    assert.equal((await client.receipts.list())[0]?.jobId, receipt.jobId)
+  })
+
+  it('asks the same provider directly the second time, without a second channel', async () => {
+    const first = await askAll(client, question())
+    const second = await askAll(client, question())
+    assert.equal(second.provider.warm, true)
+    assert.equal(second.provider.peerId, first.provider.peerId)
+    assert.equal(second.text, first.text)
+    assert.equal(client.payer.list().filter(channel => channel.peerId === first.provider.peerId).length, 1)
+  })
+
+  it('carries a request larger than an announcement on the job stream', async () => {
+    const fresh = await mesh.client()
+    // Far more than the model's context: the enclave says so, which it can only after it opened the whole request.
+    const request = question({ messages: [{ role: 'user', content: randomBytes(30_000).toString('hex') }] })
+    await assert.rejects(askAll(fresh, request), err => errorCode(err) === 'PROMPT_TOO_LONG')
+  })
+
+  it('charges nothing for a question that is refused', async () => {
+    const fresh = await mesh.client()
+    const request = question({ messages: [{ role: 'user', content: 'word '.repeat(3_000) }] })
+    await assert.rejects(askAll(fresh, request), err => errorCode(err) === 'PROMPT_TOO_LONG')
+    await Promise.all(
+      providers.flatMap(node => node.payee.list().map(channel => assert.equal(channel.state, 'open')))
+    )
+    const owed = providers.flatMap(node => node.payee.list()).filter(channel => channel.peerId === fresh.peerId)
+    assert.deepEqual(
+      owed.map(channel => channel.delivered),
+      owed.map(() => 0n)
+    )
+  })
+
+  it('is unreadable for subscribers it is not addressed to, and an addressed loser does not run it', async () => {
+    const bystanders = await Promise.all([bystander(mesh, providers), bystander(mesh, providers)])
+    try {
+      const fresh = await mesh.client()
+      const before = served(providers)
+      await askAll(fresh, question())
+      for (const { announcements } of bystanders) {
+        await until(() => announcements.length > 0)
+        const job = decodeAnnouncement(announcements[0] as Uint8Array)
+        assert.equal(job.recipients.length, 2)
+        assert.equal(job.body.kind, 'inline')
+        for (const recipient of job.recipients) {
+          assert.throws(
+            () =>
+              openRequest({
+                jobId: job.jobId,
+                keyPair: generateHpkeKeyPair(),
+                statementDigest: randomBytes(32),
+                recipient,
+                sealedRequest: job.body.kind === 'inline' ? job.body.sealedRequest : new Uint8Array(),
+                replayGuard: new ReplayGuard()
+              }),
+            err => errorCode(err) === 'SEAL_WRONG_RECIPIENT'
+          )
+        }
+      }
+      const after = served(providers)
+      assert.deepEqual(after.map((count, at) => count - (before[at] ?? 0)).sort(), [0, 1])
+    } finally {
+      await Promise.all(bystanders.map(one => one.mesh.stop()))
+    }
+  })
+
+  it('closes its channel cooperatively and gives back what was not used', async () => {
+    const fresh = await mesh.client()
+    const { end, provider } = await askAll(fresh, question())
+    const [channel] = fresh.payer.list()
+    assert.ok(channel)
+    const payee = providers.find(node => node.peerId === provider.peerId)
+    const before = await payee?.wallet.balance()
+    const closed = await fresh.client?.closeChannel(channel.channel)
+    assert.ok(closed && closed.paid >= end.cost && closed.paid <= channel.signed)
+    assert.match(closed.claimTransaction, /^[0-9a-f]{64}$/)
+    assert.equal((await fresh.chain.readChannel(channel.channel)).state, 'missing')
+    assert.equal(fresh.payer.list()[0]?.state, 'closed')
+    assert.ok(before !== undefined)
+  })
+})
+
+/** Jobs each provider booked. */
+function served(providers: readonly CocoonNode[]): number[] {
+  return providers.map(node => node.payee.list().filter(channel => channel.delivered > 0n).length)
+}
+
+/** A peer of the mesh that only listens to the model's topic. */
+async function bystander(mesh: TestMesh, providers: readonly CocoonNode[]): Promise<{ mesh: Mesh; announcements: Uint8Array[] }> {
+  const announcements: Uint8Array[] = []
+  const node = await createMesh(
+    {
+      privateKeySeed: randomBytes(32),
+      listen: ['/ip4/127.0.0.1/tcp/0'],
+      bootstrap: providers.flatMap(provider => provider.mesh.addresses()),
+      mdns: false,
+      allowPrivateAddresses: true,
+      role: 'client'
+    },
+    { logger: silentLogger, clock: systemClock, random: systemRandom }
+  )
+  await node.start()
+  node.onAnnouncement(
+    DEFAULT_MODEL.digestHex,
+    () => 'accept',
+    (_from, bytes) => announcements.push(bytes)
+  )
+  return { mesh: node, announcements }
+}
+
+async function askEngine(content: string): Promise<string> {
+  const engine = await openLlamaEngine({ modelPath: defaultModelPath(), threads: 1, slots: 1 })
+  try {
+    let text = ''
+    for await (const event of engine.generate({ messages: [{ role: 'user', content }], maxTokens: 120, temperature: 0 })) {
+      text += event.type === 'text' ? event.text : ''
+    }
+    return text
+  } finally {
+    await engine.close()
+  }
+}

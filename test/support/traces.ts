@@ -1,0 +1,58 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+
+/** Bytes that came from somewhere: a file, a frame. */
+export interface Captured {
+  where: string
+  bytes: Uint8Array
+}
+
+/** Length of the windows a secret is searched by: a leak of a part is a leak. */
+const WINDOW_BYTES = 10
+
+/**
+ * Where any 10 bytes of a secret stand in what was captured: as UTF-8, UTF-16, hex or base64 (at all three alignments).
+ * Secrets shorter than a window are searched whole.
+ */
+export function findTraces(captured: readonly Captured[], secrets: readonly string[]): string[] {
+  const needles = secrets.flatMap(windows).flatMap(encodings)
+  const found: string[] = []
+  for (const { where, bytes } of captured) {
+    const hay = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    if (needles.some(needle => hay.includes(needle))) {
+      found.push(where)
+    }
+  }
+  return found
+}
+
+/** Every file below a folder, read whole. */
+export async function captureFiles(folder: string): Promise<Captured[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  return Promise.all(
+    entries
+      .filter(entry => entry.isFile())
+      .map(async entry => {
+        const where = join(entry.parentPath, entry.name)
+        return { where, bytes: await readFile(where) }
+      })
+  )
+}
+
+function windows(secret: string): Uint8Array[] {
+  const bytes = Buffer.from(secret)
+  if (bytes.byteLength <= WINDOW_BYTES) {
+    return [bytes]
+  }
+  return Array.from({ length: bytes.byteLength - WINDOW_BYTES + 1 }, (_, at) => bytes.subarray(at, at + WINDOW_BYTES))
+}
+
+function encodings(bytes: Uint8Array): Buffer[] {
+  const plain = Buffer.from(bytes)
+  const base64 = [0, 1, 2].map(shift => {
+    const text = Buffer.concat([Buffer.alloc(shift), plain]).toString('base64')
+    // Only the characters that depend on the secret alone.
+    return Buffer.from(text.slice(Math.ceil((shift * 8) / 6), Math.floor(((shift + plain.byteLength) * 8) / 6)))
+  })
+  return [plain, Buffer.from(plain.toString('latin1'), 'utf16le'), Buffer.from(plain.toString('hex')), ...base64]
+}
