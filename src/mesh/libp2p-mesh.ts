@@ -44,7 +44,7 @@ export async function createMesh(init: MeshInit, components: MeshComponents): Pr
   const node = await createNode(
     identity,
     book,
-    { ...init, listen, bootstrap, standing: peerId => standing.score(peerId) },
+    { ...init, listen, bootstrap, tap: init.tap, standing: peerId => standing.score(peerId) },
     components.datastore
   )
   return new Libp2pMesh({ node, identity, keys, book, standing, bootstrap, init, components })

@@ -1,7 +1,6 @@
 import '../core/node20-shim.ts'
 import { type GossipSub, gossipsub } from '@chainsafe/libp2p-gossipsub'
 import { noise } from '@chainsafe/libp2p-noise'
-import { yamux } from '@chainsafe/libp2p-yamux'
 import { bootstrap } from '@libp2p/bootstrap'
 import { type Identify, identify } from '@libp2p/identify'
 import type { Libp2p } from '@libp2p/interface'
@@ -14,8 +13,10 @@ import { createLibp2p, type Libp2pOptions } from 'libp2p'
 import { CAPACITY_NAMESPACE, PROTOCOLS } from '../wire/protocols.ts'
 import type { CapacityBook } from './capacity-book.ts'
 import { gossipOptions } from './gossip-options.ts'
+import { eagerYamux } from './muxer.ts'
 import type { PeerIdentity } from './peer-identity.ts'
 import { isOwnAddress } from './self-dial.ts'
+import type { TrafficTap } from './traffic-tap.ts'
 
 /** Where libp2p keeps peers, provider records and values; `datastore-level` over the home's LevelDB in production. */
 export type Datastore = NonNullable<Libp2pOptions['datastore']>
@@ -36,7 +37,11 @@ export interface NodeInit {
   allowPrivateAddresses: boolean
   /** Lower than 0 mutes a peer in gossip; see `PeerStanding`. */
   standing: (peerId: string) => number
+  tap: TrafficTap | undefined
 }
+
+/** Protocols whose streams carry data at once; everyone in the mesh who serves any of them is expected to serve it. */
+export const EAGER_PROTOCOLS: ReadonlySet<string> = new Set([PROTOCOLS.attest, PROTOCOLS.offer, PROTOCOLS.job, PROTOCOLS.channel])
 
 const HOUR_MS = 3_600_000
 
@@ -57,7 +62,7 @@ export function createNode(identity: PeerIdentity, book: CapacityBook, init: Nod
     addresses: { listen: init.listen },
     transports: [tcp({ dialOpts: socket, listenOpts: socket })],
     connectionEncrypters: [noise()],
-    streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize: 1024 * 1024 } })],
+    streamMuxers: [eagerYamux({ streamOptions: { maxStreamWindowSize: 1024 * 1024 } }, EAGER_PROTOCOLS, init.tap)],
     connectionGater: {
       denyDialMultiaddr: address => node !== undefined && isOwnAddress(address, node.getMultiaddrs())
     },

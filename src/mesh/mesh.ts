@@ -168,7 +168,9 @@ export interface Mesh {
   handle(protocol: string, handler: StreamHandler, limits: HandleLimits): Promise<void>
 
   /**
-   * Opens a stream, connecting first where needed, and once more where the connection turns out to be dead (M20).
+   * Opens a stream, connecting first where needed, and once more where the connection turns out to be dead (M20). The
+   * first frame may be written at once: the mesh's own protocols are not negotiated first, so a peer that does not speak
+   * one, or is gone without our knowing, is noticed by the first read.
    *
    * @throws {UsageError} `SELF_DIAL`
    * @throws {PeerError} `PEER_ID_INVALID`, `PROTOCOL_UNSUPPORTED`

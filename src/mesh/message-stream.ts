@@ -2,7 +2,9 @@ import type { Stream } from '@libp2p/interface'
 import { pipe } from 'it-pipe'
 import { type AbortOptions, throwIfAborted } from '../core/abort.ts'
 import { PeerError, UsageError } from '../core/errors.ts'
+import { readAgreement } from './agreement.ts'
 import { decodeFrames, encodeFrame } from './frames.ts'
+import { Latch } from './latch.ts'
 import { connectionLost, streamError } from './mesh-errors.ts'
 import { orCancelled } from './or-cancelled.ts'
 import { ReceivedChunks } from './received-chunks.ts'
@@ -17,7 +19,8 @@ export interface MeshStream {
    * the frame.
    *
    * @throws {NetworkError} `CONNECTION_LOST`, `STREAM_RESET`
-   * @throws {PeerError} `FRAME_TOO_LARGE`, `FRAME_TRUNCATED`: the stream is aborted
+   * @throws {PeerError} `FRAME_TOO_LARGE`, `FRAME_TRUNCATED`, or `PROTOCOL_UNSUPPORTED` at the first read of a stream
+   *   we opened: the stream is aborted
    * @throws {CancelledError} `CANCELLED`
    */
   read(options?: AbortOptions): Promise<Uint8Array | undefined>
@@ -46,6 +49,8 @@ export interface FramedStreamInit {
   /** Text id of the remote peer. */
   peer: string
   maxFrameBytes: number
+  /** Protocol that was proposed without waiting for an answer: the first read checks it. */
+  proposed?: string
   tap?: FrameTap
   /** Called once, when the stream is closed or reset on both sides. */
   onClose?: () => void
@@ -59,6 +64,7 @@ export class FramedStream implements MeshStream {
   readonly #frames: AsyncGenerator<Uint8Array>
   /** What cancelled reads waited for, in order. */
   readonly #unclaimed: Array<Promise<Uint8Array | undefined>> = []
+  readonly #agreed = new Latch()
   #failure: Error | undefined
   #readers = 0
   #closing = false
@@ -68,7 +74,15 @@ export class FramedStream implements MeshStream {
     this.#stream = stream
     this.#init = init
     this.#received = new ReceivedChunks(stream, cause => this.#lose(cause))
-    this.#frames = pipe(this.#received, source => decodeFrames(source, init.maxFrameBytes))
+    const { maxFrameBytes, peer, proposed } = init
+    this.#frames = pipe(
+      this.#received,
+      source => decodeFrames(source, maxFrameBytes),
+      frames => (proposed === undefined ? frames : readAgreement(frames, peer, proposed, () => this.#agreed.open()))
+    )
+    if (proposed === undefined) {
+      this.#agreed.open()
+    }
     if (stream.status === 'open') {
       stream.addEventListener('close', () => this.#closed())
     } else {
@@ -115,6 +129,7 @@ export class FramedStream implements MeshStream {
   async close(options: AbortOptions = {}): Promise<void> {
     this.#closing = true
     try {
+      await orCancelled(this.#agreement(), options.signal)
       await this.#stream.close(options)
     } catch (err) {
       throwIfAborted(options.signal)
@@ -138,7 +153,8 @@ export class FramedStream implements MeshStream {
         return result.value
       }
     } catch (err) {
-      this.#lose(err)
+      // What was received comes first: a refusal can be followed by the reset of the stream.
+      this.#failure = streamError(this.#init.peer, err)
       if (err instanceof PeerError) {
         this.abort(err)
       }
@@ -149,6 +165,19 @@ export class FramedStream implements MeshStream {
     return undefined
   }
 
+  /**
+   * Waits for the remote's agreement: js-libp2p resets a stream whose end arrives together with its proposal. The frame
+   * that may follow the agreement is left to the next read.
+   */
+  async #agreement(): Promise<void> {
+    if (!this.#agreed.isOpen && this.#readers === 0 && this.#unclaimed.length === 0) {
+      const next = this.#next()
+      next.catch(() => undefined)
+      this.#unclaimed.push(next)
+    }
+    await this.#agreed.opened
+  }
+
   /** Remembers the first reason: it is what every later call fails with. */
   #lose(cause: unknown): Error {
     this.#failure ??= streamError(this.#init.peer, cause)
@@ -157,6 +186,7 @@ export class FramedStream implements MeshStream {
 
   #closed(): void {
     clearTimeout(this.#linger)
+    this.#agreed.open()
     this.#init.onClose?.()
   }
 

@@ -1,10 +1,9 @@
 import type { Connection, Stream } from '@libp2p/interface'
-import type { AbortOptions } from '../core/abort.ts'
 import { errorCode, errorMessage, NetworkError } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
 import { PROTOCOLS } from '../wire/protocols.ts'
 import type { Dialer } from './dialer.ts'
-import type { MeshNode } from './libp2p-node.ts'
+import { EAGER_PROTOCOLS, type MeshNode } from './libp2p-node.ts'
 import type { HandleLimits, OpenOptions, StreamHandler } from './mesh.ts'
 import { errorName, openError } from './mesh-errors.ts'
 import { FramedStream, type MeshStream } from './message-stream.ts'
@@ -52,7 +51,7 @@ export class Streams {
     const known = dialer.existing(peerId)
     if (known !== undefined) {
       try {
-        return this.#wrap(await this.#newStream(known, protocol, options), protocol, peerId, options.maxFrameBytes)
+        return await this.#newStream(known, protocol, peerId, options)
       } catch (err) {
         if (!DEAD_CONNECTION.has(errorName(err) ?? '') || options.signal?.aborted === true) {
           throw openError(peerId, protocol, err, options.signal)
@@ -62,7 +61,7 @@ export class Streams {
     }
     const connection = await dialer.connection(peerId, [], options)
     try {
-      return this.#wrap(await this.#newStream(connection, protocol, options), protocol, peerId, options.maxFrameBytes)
+      return await this.#newStream(connection, protocol, peerId, options)
     } catch (err) {
       throw openError(peerId, protocol, err, options.signal)
     }
@@ -75,17 +74,18 @@ export class Streams {
     }
   }
 
-  #newStream(connection: Connection, protocol: string, options: AbortOptions): Promise<Stream> {
-    return connection.newStream([protocol], {
+  async #newStream(connection: Connection, protocol: string, peer: string, options: OpenOptions): Promise<MeshStream> {
+    const raw = await connection.newStream([protocol], {
       maxOutboundStreams: MAX_OUTBOUND_STREAMS,
       runOnLimitedConnection: RELAYED.has(protocol),
       ...(options.signal === undefined ? {} : { signal: options.signal })
     })
+    return this.#wrap(raw, { protocol, peer, ...options }, EAGER_PROTOCOLS.has(protocol))
   }
 
   async #serve(protocol: string, handler: StreamHandler, limits: HandleLimits, raw: Stream, connection: Connection): Promise<void> {
     const peer = connection.remotePeer.toString()
-    const stream = this.#wrap(raw, protocol, peer, limits.maxFrameBytes)
+    const stream = this.#wrap(raw, { protocol, peer, maxFrameBytes: limits.maxFrameBytes }, false)
     try {
       await handler(stream, { id: peer })
       await stream.close()
@@ -95,12 +95,14 @@ export class Streams {
     }
   }
 
-  #wrap(raw: Stream, protocol: string, peer: string, maxFrameBytes: number): MeshStream {
+  #wrap(raw: Stream, use: { protocol: string; peer: string; maxFrameBytes: number }, eager: boolean): MeshStream {
+    const { protocol, peer, maxFrameBytes } = use
     const { tap } = this.#components
     const stream: MeshStream = new FramedStream(raw, {
       peer,
       maxFrameBytes,
       onClose: () => this.#open.delete(stream),
+      ...(eager ? { proposed: protocol } : {}),
       ...(tap === undefined ? {} : { tap: (direction, bytes) => tap({ direction, kind: 'stream', protocol, peer, bytes }) })
     })
     if (raw.status === 'open') {

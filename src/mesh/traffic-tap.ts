@@ -1,10 +1,16 @@
-/** One message or frame above the encryption of connections, as it was sent or received. */
+/** Bytes above the encryption of connections, as they were sent or received. */
 export interface TrafficEvent {
   direction: 'in' | 'out'
-  kind: 'gossip' | 'stream'
-  /** Protocol id of a stream, topic of a gossip message. */
+  /**
+   * - `gossip`: a message of a topic
+   * - `stream`: a frame of one of our protocols
+   * - `connection`: everything on a connection, the two above again and libp2p's own protocols (DHT, identify, ping),
+   *   in the multiplexer's framing
+   */
+  kind: 'gossip' | 'stream' | 'connection'
+  /** Protocol id of a stream, topic of a gossip message, protocol id of the multiplexer. */
   protocol: string
-  /** Remote peer of a stream; author of a received gossip message, this node for one it sent. */
+  /** Remote peer of a stream; author of a received gossip message, this node for one it sent; empty for `connection`. */
   peer: string
   /** The very bytes, not a copy: read, do not write. */
   bytes: Uint8Array
