@@ -1,0 +1,150 @@
+import { type Address, beginCell, type Builder, Cell, Dictionary, type Transaction } from '@ton/core'
+import { Blockchain, type SandboxContract, type SendMessageResult, type TreasuryContract } from '@ton/sandbox'
+import { parseRawAddress } from '../../src/core/address.ts'
+import { type Ed25519KeyPair, ed25519FromSeed, ed25519Sign } from '../../src/core/ed25519.ts'
+import { type NanoTon, nanoTon, parseTon } from '../../src/core/nano-ton.ts'
+import { closeHash, voucherHash } from '../../src/payments/voucher-hash.ts'
+import { ChannelContract, type ChannelState, type SignedFields } from '../../src/ton/channel-contract.ts'
+import { channelAddress, type ChannelTerms } from '../../src/ton/channel-address.ts'
+
+export const GLOBAL_ID = -217
+export const CHALLENGE_SECONDS = 600
+
+const GLOBAL_ID_PARAM = 19
+
+export type Wallet = SandboxContract<TreasuryContract>
+
+/** A sandbox chain of our network id with a payer, a payee, a stranger and the terms of one channel. */
+export class ChannelFixture {
+  readonly chain: Blockchain
+  readonly payer: Wallet
+  readonly payee: Wallet
+  readonly stranger: Wallet
+  readonly payerKey: Ed25519KeyPair = ed25519FromSeed(new Uint8Array(32).fill(1))
+  readonly payeeKey: Ed25519KeyPair = ed25519FromSeed(new Uint8Array(32).fill(2))
+  readonly terms: ChannelTerms
+  readonly channel: ChannelContract
+
+  private constructor(chain: Blockchain, wallets: readonly [Wallet, Wallet, Wallet], terms: Partial<ChannelTerms>) {
+    this.chain = chain
+    ;[this.payer, this.payee, this.stranger] = wallets
+    this.terms = {
+      globalId: GLOBAL_ID,
+      payerKey: this.payerKey.publicKey,
+      payerAddress: this.payer.address.toRawString(),
+      payeeKey: this.payeeKey.publicKey,
+      payeeAddress: this.payee.address.toRawString(),
+      salt: 7n,
+      challengeSeconds: CHALLENGE_SECONDS,
+      ...terms
+    }
+    this.channel = ChannelContract.fromTerms(this.terms)
+  }
+
+  static async create(terms: Partial<ChannelTerms> = {}): Promise<ChannelFixture> {
+    const chain = await Blockchain.create({ config: withGlobalId((await Blockchain.create({ config: 'slim' })).config) })
+    chain.now = 1_800_000_000
+    const wallets: [Wallet, Wallet, Wallet] = [
+      await chain.treasury('payer'),
+      await chain.treasury('payee'),
+      await chain.treasury('stranger')
+    ]
+    return new ChannelFixture(chain, wallets, terms)
+  }
+
+  get address(): Address {
+    return this.channel.address
+  }
+
+  /** Sends one message from a wallet to the channel and returns all that came of it. */
+  async send(from: Wallet, body: (builder: Builder) => void, value: bigint, deploy = false): Promise<SendMessageResult> {
+    return await from.send({
+      to: this.address,
+      value,
+      bounce: true,
+      body: beginCell().store(body).endCell(),
+      init: deploy ? (this.channel.init ?? null) : null
+    })
+  }
+
+  async state(): Promise<ChannelState> {
+    return await this.chain.openContract(this.channel).getChannelState()
+  }
+
+  async exists(): Promise<boolean> {
+    return (await this.chain.getContract(this.address)).accountState?.type === 'active'
+  }
+
+  async balance(address: Address = this.address): Promise<bigint> {
+    return (await this.chain.getContract(address)).balance
+  }
+
+  /** A voucher of the payer; `changes` replaces fields, `key` the signer. */
+  async voucher(cumulative: bigint, changes: Partial<SignedFields> = {}, key = this.payerKey): Promise<SignedFields> {
+    return this.#sign(voucherHash, key, await this.#fields(cumulative, changes))
+  }
+
+  /** A close statement of the payee. */
+  async statement(cumulative: bigint, changes: Partial<SignedFields> = {}, key = this.payeeKey): Promise<SignedFields> {
+    return this.#sign(closeHash, key, await this.#fields(cumulative, changes))
+  }
+
+  async #fields(cumulative: bigint, changes: Partial<SignedFields>): Promise<Omit<SignedFields, 'signature'>> {
+    return {
+      globalId: GLOBAL_ID,
+      channel: channelAddress(this.terms),
+      openedLt: changes.openedLt ?? (await this.state()).openedLt,
+      cumulative: nanoTon(cumulative),
+      ...changes
+    }
+  }
+
+  #sign(hash: typeof voucherHash, key: Ed25519KeyPair, fields: Omit<SignedFields, 'signature'>): SignedFields {
+    const digest = hash({ ...fields, channel: parseRawAddress(fields.channel) })
+    return { ...fields, signature: ed25519Sign(key.privateKey, digest) }
+  }
+}
+
+export function ton(text: string): NanoTon {
+  return parseTon(text)
+}
+
+/** The config with our network id, so that GLOBALID answers it. */
+export function withGlobalId(config: Cell): Cell {
+  const params = Dictionary.loadDirect(Dictionary.Keys.Int(32), Dictionary.Values.Cell(), config)
+  params.set(GLOBAL_ID_PARAM, beginCell().storeInt(GLOBAL_ID, 32).endCell())
+  return beginCell().storeDictDirect(params).endCell()
+}
+
+/** The transaction that a message made on `address`. */
+export function transactionOn(result: { transactions: Transaction[] }, address: Address): Transaction {
+  const account = BigInt(`0x${address.hash.toString('hex')}`)
+  const found = result.transactions.find(tx => tx.address === account)
+  if (found === undefined) {
+    throw new Error(`No transaction on ${address.toRawString()}`)
+  }
+  return found
+}
+
+/** Exit code of the compute phase. */
+export function exitCode(tx: Transaction): number | undefined {
+  const { description } = tx
+  return description.type === 'generic' && description.computePhase.type === 'vm' ? description.computePhase.exitCode : undefined
+}
+
+export function gasUsed(tx: Transaction): bigint {
+  const { description } = tx
+  return description.type === 'generic' && description.computePhase.type === 'vm' ? description.computePhase.gasUsed : 0n
+}
+
+/** What the network kept of these transactions: their fees, and the forwarding fees of messages between accounts. */
+export function networkFees(transactions: readonly Transaction[]): bigint {
+  let sum = 0n
+  for (const tx of transactions) {
+    sum += tx.totalFees.coins
+    for (const message of tx.outMessages.values()) {
+      sum += message.info.type === 'internal' ? message.info.forwardFee : 0n
+    }
+  }
+  return sum
+}
