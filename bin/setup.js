@@ -96,7 +96,12 @@ function installFailure(said, ending) {
     plain.find(line => line !== '' && !/^(code|errno|syscall|network|path) ?/.test(line)) ??
     plain.find(line => line.startsWith('network')) ??
     ''
-  return `Could not install the dependencies: npm ci failed with ${code}${reason === '' ? '' : ` (${reason})`}. Check the network and npm's registry and proxy settings, then run the same command again`
+  const detail = `npm ci failed with ${code}${reason === '' ? '' : ` (${reason})`}`
+  const advice =
+    code === 'EUSAGE'
+      ? 'package-lock.json does not fit package.json: run "npm install"'
+      : "Check the network and npm's registry and proxy settings, then run the same command again"
+  return `Could not install the dependencies: ${detail.replace(/\.?\)$/, ')')}. ${advice}`
 }
 
 /** Packages of a lock file by path, without the project itself; undefined if there is no readable one. */
