@@ -1,0 +1,103 @@
+import type { TokenUsage } from '../core/price.ts'
+import { FRAME_PAYLOAD_BYTES, type ResponseSealer } from '../seal/index.ts'
+import { ANSWER_TEXT_OVERHEAD, encodeAnswerEvent } from '../wire/answer-event.ts'
+
+/** Text waits at most this long for more to share its frame with, in milliseconds. */
+const COALESCE_MS = 5
+/** No frame covers more tokens, so that no payment stands for more than one window of them. */
+const MAX_FRAME_TOKENS = 32
+const MAX_FRAME_TEXT = FRAME_PAYLOAD_BYTES - ANSWER_TEXT_OVERHEAD
+
+/** A sealed frame and all tokens used up to and including it. */
+export type SendChunk = (sealed: Uint8Array, usage: TokenUsage) => void
+
+/**
+ * Gathers an answer's text into sealed frames of one size: the first token goes out at once, later ones share
+ * frames. Costs no promise and no timer per token.
+ */
+export class AnswerWriter {
+  readonly #sealer: ResponseSealer
+  readonly #send: SendChunk
+  #pending: Buffer[] = []
+  #pendingBytes = 0
+  #usage: TokenUsage = { promptTokens: 0, cachedPromptTokens: 0, completionTokens: 0 }
+  #delivered: TokenUsage = this.#usage
+  #lastFlushMs = Number.NEGATIVE_INFINITY
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(sealer: ResponseSealer, send: SendChunk) {
+    this.#sealer = sealer
+    this.#send = send
+  }
+
+  /** Tokens the frames sent so far stand for. */
+  get delivered(): TokenUsage {
+    return this.#delivered
+  }
+
+  prompt(promptTokens: number, cachedPromptTokens: number): void {
+    this.#usage = { ...this.#usage, promptTokens, cachedPromptTokens }
+  }
+
+  /** Takes the text of the tokens up to `completionTokens`. */
+  text(text: string, completionTokens: number): void {
+    const bytes = Buffer.from(text)
+    if (this.#pendingBytes + bytes.byteLength > MAX_FRAME_TEXT) {
+      this.flush()
+    }
+    if (bytes.byteLength > 0) {
+      this.#pending.push(bytes)
+      this.#pendingBytes += bytes.byteLength
+    }
+    this.#usage = { ...this.#usage, completionTokens }
+    const frameTokens = completionTokens - this.#delivered.completionTokens
+    const sinceMs = performance.now() - this.#lastFlushMs
+    if (sinceMs >= COALESCE_MS || frameTokens >= MAX_FRAME_TOKENS || this.#pendingBytes >= MAX_FRAME_TEXT) {
+      this.flush()
+    } else {
+      this.#timer ??= setTimeout(() => this.flush(), COALESCE_MS - sinceMs)
+    }
+  }
+
+  /** Sends what waits, if anything does. */
+  flush(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    if (this.#usage === this.#delivered) {
+      return
+    }
+    const text = Buffer.concat(this.#pending)
+    for (let at = 0; at === 0 || at < text.byteLength; at += MAX_FRAME_TEXT) {
+      this.#seal(encodeAnswerEvent({ type: 'text', text: text.subarray(at, at + MAX_FRAME_TEXT) }), false)
+    }
+    for (const bytes of this.#pending) {
+      bytes.fill(0)
+    }
+    text.fill(0)
+    this.#pending = []
+    this.#pendingBytes = 0
+    this.#lastFlushMs = performance.now()
+  }
+
+  /** Drops what waits: nobody pays for it, nobody gets it. */
+  discard(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#pending = []
+    this.#pendingBytes = 0
+    this.#usage = this.#delivered
+  }
+
+  /** Sends what waits and the final frame, without which an answer counts as cut short. */
+  end(finishReason: string): void {
+    this.flush()
+    this.#seal(encodeAnswerEvent({ type: 'end', finishReason }), true)
+  }
+
+  #seal(payload: Uint8Array, final: boolean): void {
+    this.#delivered = this.#usage
+    for (const sealed of this.#sealer.seal(payload, final)) {
+      this.#send(sealed, this.#delivered)
+    }
+  }
+}

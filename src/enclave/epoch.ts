@@ -1,0 +1,111 @@
+import { type KeyObject, randomBytes } from 'node:crypto'
+import { encodeStatement, type Statement, statementDigest } from '../attest/index.ts'
+import { toHex } from '../core/bytes.ts'
+import type { Clock } from '../core/clock.ts'
+import { ed25519FromSeed } from '../core/ed25519.ts'
+import { PeerError } from '../core/errors.ts'
+import { enclaveKeyId, generateHpkeKeyPair, type HpkeKeyPair, recipientHint, ReplayGuard, wipe } from '../seal/index.ts'
+
+/** How long a statement and its keys are good for, in milliseconds. */
+export const EPOCH_MS = 60 * 60_000
+
+/** The keys of one statement. Nothing of it is ever written anywhere. */
+export interface Epoch {
+  readonly statement: Statement
+  readonly statementBytes: Uint8Array
+  /** 32 bytes. */
+  readonly statementDigest: Uint8Array
+  readonly hpke: HpkeKeyPair
+  /** Signs receipts. */
+  readonly receiptKey: KeyObject
+  readonly replayGuard: ReplayGuard
+}
+
+/** What a statement says beside keys and times. */
+export type StatementFacts = Omit<Statement, 'version' | 'hpkeKey' | 'receiptKey' | 'notBeforeMs' | 'notAfterMs'>
+
+/**
+ * The enclave's keys, new for every statement. A statement is replaced when half its life is over, so that
+ * clients always find one with time left; the keys of the one before stay until it expires.
+ */
+export class Epochs {
+  readonly #clock: Clock
+  /** Newest last. */
+  #epochs: Epoch[] = []
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** Epochs whose keys are still held. */
+  get size(): number {
+    this.#dropExpired()
+    return this.#epochs.length
+  }
+
+  /** The standing epoch, or a new one when it is half over or the facts it must name have changed. */
+  current(facts: StatementFacts): Epoch {
+    this.#dropExpired()
+    const standing = this.#epochs.at(-1)
+    if (standing !== undefined && this.#stands(standing, facts)) {
+      return standing
+    }
+    const made = makeEpoch(facts, this.#clock.nowMs())
+    this.#epochs.push(made)
+    return made
+  }
+
+  /**
+   * The epoch a request was sealed to.
+   *
+   * @throws {PeerError} `SEAL_WRONG_RECIPIENT` if it was sealed to another enclave, or to keys that are gone
+   */
+  addressed(jobId: Uint8Array, hint: Uint8Array): Epoch {
+    this.#dropExpired()
+    const wanted = toHex(hint)
+    const found = this.#epochs.find(epoch => toHex(recipientHint(enclaveKeyId(epoch.hpke.publicKey), jobId)) === wanted)
+    if (found === undefined) {
+      throw new PeerError('SEAL_WRONG_RECIPIENT', 'The request was sealed to another enclave key: fetch the statement again')
+    }
+    return found
+  }
+
+  #stands({ statement }: Epoch, facts: StatementFacts): boolean {
+    const halfTimeMs = (statement.notBeforeMs + statement.notAfterMs) / 2
+    return (
+      statement.peerId === facts.peerId &&
+      statement.beacon.globalId === facts.beacon.globalId &&
+      this.#clock.nowMs() < halfTimeMs
+    )
+  }
+
+  // The key objects' own memory is cleansed by OpenSSL when the last reference is gone.
+  #dropExpired(): void {
+    const nowMs = this.#clock.nowMs()
+    this.#epochs = this.#epochs.filter(epoch => epoch.statement.notAfterMs > nowMs)
+  }
+}
+
+function makeEpoch(facts: StatementFacts, nowMs: number): Epoch {
+  const hpke = generateHpkeKeyPair()
+  const seed = randomBytes(32)
+  const receipt = ed25519FromSeed(seed)
+  wipe(seed)
+  const statement: Statement = {
+    ...facts,
+    version: 1,
+    hpkeKey: toHex(hpke.publicKey),
+    receiptKey: toHex(receipt.publicKey),
+    notBeforeMs: nowMs,
+    notAfterMs: nowMs + EPOCH_MS
+  }
+  const statementBytes = encodeStatement(statement)
+  return {
+    statement,
+    statementBytes,
+    statementDigest: statementDigest(statementBytes),
+    hpke,
+    receiptKey: receipt.privateKey,
+    replayGuard: new ReplayGuard()
+  }
+}

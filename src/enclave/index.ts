@@ -1,0 +1,2 @@
+export type { AttestInput, Enclave, EnclaveEvent, EnclaveInfo, EnclaveJob, EnclaveRun } from './enclave.ts'
+export { type SpawnEnclaveInit, spawnEnclave } from './host.ts'
