@@ -12,18 +12,34 @@ const WINDOW_BYTES = 10
 
 /**
  * Where any 10 bytes of a secret stand in what was captured: as UTF-8, UTF-16, hex or base64 (at all three alignments).
- * Secrets shorter than a window are searched whole.
  */
 export function findTraces(captured: readonly Captured[], secrets: readonly string[]): string[] {
-  const needles = secrets.flatMap(windows).flatMap(encodings)
-  const found: string[] = []
-  for (const { where, bytes } of captured) {
-    const hay = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    if (needles.some(needle => hay.includes(needle))) {
-      found.push(where)
+  if (secrets.some(secret => Buffer.byteLength(secret) < WINDOW_BYTES)) {
+    throw new RangeError(`A secret must have ${WINDOW_BYTES} bytes at least: shorter ones are found by chance`)
+  }
+  const needles = byPrefix(secrets.flatMap(windows).flatMap(encodings))
+  return captured.filter(({ bytes }) => contains(bytes, needles)).map(({ where }) => where)
+}
+
+/** Needles by their first four bytes: one look-up for each position of the hay, however many needles there are. */
+function byPrefix(needles: readonly Buffer[]): Map<number, Buffer[]> {
+  const map = new Map<number, Buffer[]>()
+  for (const needle of needles) {
+    const prefix = needle.readUInt32BE(0)
+    map.set(prefix, [...(map.get(prefix) ?? []), needle])
+  }
+  return map
+}
+
+function contains(bytes: Uint8Array, needles: ReadonlyMap<number, Buffer[]>): boolean {
+  const hay = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  for (let at = 0; at + 4 <= hay.byteLength; at++) {
+    const candidates = needles.get(hay.readUInt32BE(at))
+    if (candidates?.some(needle => hay.subarray(at, at + needle.byteLength).equals(needle)) === true) {
+      return true
     }
   }
-  return found
+  return false
 }
 
 /** Every file below a folder, read whole. */
@@ -41,9 +57,6 @@ export async function captureFiles(folder: string): Promise<Captured[]> {
 
 function windows(secret: string): Uint8Array[] {
   const bytes = Buffer.from(secret)
-  if (bytes.byteLength <= WINDOW_BYTES) {
-    return [bytes]
-  }
   return Array.from({ length: bytes.byteLength - WINDOW_BYTES + 1 }, (_, at) => bytes.subarray(at, at + WINDOW_BYTES))
 }
 
