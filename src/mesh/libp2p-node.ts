@@ -1,6 +1,7 @@
 import '../core/node20-shim.ts'
 import { type GossipSub, gossipsub } from '@chainsafe/libp2p-gossipsub'
 import { noise } from '@chainsafe/libp2p-noise'
+import type { YamuxMuxerInit } from '@chainsafe/libp2p-yamux'
 import { bootstrap } from '@libp2p/bootstrap'
 import { type Identify, identify } from '@libp2p/identify'
 import type { Libp2p } from '@libp2p/interface'
@@ -43,6 +44,13 @@ export interface NodeInit {
 /** Protocols whose streams carry data at once; everyone in the mesh who serves any of them is expected to serve it. */
 export const EAGER_PROTOCOLS: ReadonlySet<string> = new Set([PROTOCOLS.attest, PROTOCOLS.offer, PROTOCOLS.job, PROTOCOLS.channel])
 
+const MUXER: YamuxMuxerInit = {
+  // Streams that arrive while the connection is still being set up. At libp2p's 10, a client that connects and asks for
+  // a dozen jobs at once loses the whole connection.
+  maxEarlyStreams: 256,
+  streamOptions: { maxStreamWindowSize: 1024 * 1024 }
+}
+
 const HOUR_MS = 3_600_000
 
 /** A provider record without renewal is forgotten after this long. Providers publish every few minutes. */
@@ -62,7 +70,7 @@ export function createNode(identity: PeerIdentity, book: CapacityBook, init: Nod
     addresses: { listen: init.listen },
     transports: [tcp({ dialOpts: socket, listenOpts: socket })],
     connectionEncrypters: [noise()],
-    streamMuxers: [eagerYamux({ streamOptions: { maxStreamWindowSize: 1024 * 1024 } }, EAGER_PROTOCOLS, init.tap)],
+    streamMuxers: [eagerYamux(MUXER, EAGER_PROTOCOLS, init.tap)],
     connectionGater: {
       denyDialMultiaddr: address => node !== undefined && isOwnAddress(address, node.getMultiaddrs())
     },

@@ -26,6 +26,8 @@ export function openError(peer: string, protocol: string, cause: unknown, signal
   }
   const details = { peer, protocol }
   switch (errorName(cause)) {
+    case 'StreamResetError':
+      return streamError(peer, cause)
     case 'UnsupportedProtocolError':
       return new PeerError('PROTOCOL_UNSUPPORTED', `${peer} does not speak ${protocol}`, { cause, details })
     case 'LimitedConnectionError':

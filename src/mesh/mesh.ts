@@ -174,7 +174,7 @@ export interface Mesh {
    *
    * @throws {UsageError} `SELF_DIAL`
    * @throws {PeerError} `PEER_ID_INVALID`, `PROTOCOL_UNSUPPORTED`
-   * @throws {NetworkError} `PEER_UNREACHABLE`, `RELAY_LIMITED`
+   * @throws {NetworkError} `PEER_UNREACHABLE`, `RELAY_LIMITED`, `STREAM_RESET`
    * @throws {CancelledError} `CANCELLED`
    */
   open(peerId: string, protocol: string, options: OpenOptions): Promise<MeshStream>

@@ -52,7 +52,7 @@ export interface FramedStreamInit {
   /** Protocol that was proposed without waiting for an answer: the first read checks it. */
   proposed?: string
   tap?: FrameTap
-  /** Called once, when the stream is closed or reset on both sides. */
+  /** Called once, when the stream is closed or reset on both sides; never if it was so from the start. */
   onClose?: () => void
 }
 
@@ -86,7 +86,7 @@ export class FramedStream implements MeshStream {
     if (stream.status === 'open') {
       stream.addEventListener('close', () => this.#closed())
     } else {
-      this.#closed()
+      this.#agreed.open()
     }
   }
 

@@ -16,7 +16,8 @@ export function sealRecord(identity: PeerIdentity, domain: string, payload: Uint
  * @throws {PeerError} `MESSAGE_TOO_LARGE` or `MESSAGE_MALFORMED`
  */
 export function openRecord(name: string, bytes: Uint8Array, maxBytes: number): SignedRecord {
-  const record = decodeWire(name, bytes, maxBytes, b => SignedRecord.decode(b))
+  // A copy of its own: fields are views, and must keep neither a socket's whole buffer nor Node's Buffer type alive.
+  const record = decodeWire(name, bytes, maxBytes, b => SignedRecord.decode(Uint8Array.from(b)))
   requireField(name, 'signature', record.signature.byteLength === 64, '64 bytes')
   // Protobuf has many spellings of one message: the one true spelling leaves no bit that could be flipped unnoticed.
   requireField(name, 'encoding', Buffer.compare(SignedRecord.encode(record), bytes) === 0, 'canonical')

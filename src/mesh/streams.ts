@@ -19,7 +19,7 @@ const RELAYED: ReadonlySet<string> = new Set([PROTOCOLS.attest, PROTOCOLS.offer,
 const MAX_OUTBOUND_STREAMS = 256
 
 /** Errors of a connection that looks open and is not. */
-const DEAD_CONNECTION = new Set(['ConnectionClosedError', 'MuxerClosedError', 'StreamResetError', 'StreamClosedError', 'UnexpectedEOFError'])
+const DEAD_CONNECTION: ReadonlySet<string | undefined> = new Set(['ConnectionClosedError', 'MuxerClosedError'])
 
 export interface StreamsComponents {
   node: MeshNode
@@ -53,7 +53,8 @@ export class Streams {
       try {
         return await this.#newStream(known, protocol, peerId, options)
       } catch (err) {
-        if (!DEAD_CONNECTION.has(errorName(err) ?? '') || options.signal?.aborted === true) {
+        const dead = DEAD_CONNECTION.has(errorName(err)) || known.status !== 'open'
+        if (!dead || options.signal?.aborted === true) {
           throw openError(peerId, protocol, err, options.signal)
         }
         known.abort(new NetworkError('CONNECTION_LOST', `The connection to ${peerId} is dead`, { cause: err }))
