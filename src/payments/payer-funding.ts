@@ -146,18 +146,22 @@ export class PayerFunding {
       return planChannel(address, terms, provider.peerId, pending)
     })
     options.onStep?.('opening', address)
-    return this.#deliver(planned, options)
+    return this.#deliver(planned, true, options)
   }
 
   async #send(channel: PayerChannel, amount: NanoTon, options: FundingOptions): Promise<PayerChannel> {
     const sentAtMs = this.#components.clock.nowMs()
     options.onStep?.(channel.state === 'opening' ? 'opening' : 'topping-up', channel.channel)
     const marked = await this.#change(channel.channel, c => ({ ...c, pending: { amount, before: c.deposit, sentAtMs } }))
-    return this.#deliver(marked, options)
+    return this.#deliver(marked, channel.state !== 'opening', options)
   }
 
-  /** Sends a pending deposit and waits until the chain confirms it. */
-  async #deliver(channel: PayerChannel, options: AbortOptions): Promise<PayerChannel> {
+  /**
+   * Sends a pending deposit and waits until the chain confirms it.
+   *
+   * @param first whether nothing was ever sent for it before: only then is "nothing was sent" the whole truth
+   */
+  async #deliver(channel: PayerChannel, first: boolean, options: AbortOptions): Promise<PayerChannel> {
     const { chain, forget } = this.#components
     const pending = channel.pending
     if (pending === undefined) {
@@ -170,7 +174,7 @@ export class PayerFunding {
         await chain.topUp(channel.channel, pending.amount, options)
       }
     } catch (err) {
-      if (wasNotSent(err)) {
+      if (first && wasNotSent(err)) {
         await (channel.state === 'opening'
           ? forget(channel.channel)
           : this.#change(channel.channel, c => without(c, 'pending')))
@@ -209,7 +213,8 @@ export class PayerFunding {
 
   async #look(channel: PayerChannel, options: AbortOptions): Promise<PayerChannel | undefined> {
     const { chain, clock } = this.#components
-    const untilMs = (channel.pending?.sentAtMs ?? 0) + this.#expiryMs
+    // A clock that was set back must not make the wait longer.
+    const untilMs = Math.min(channel.pending?.sentAtMs ?? 0, clock.nowMs()) + this.#expiryMs
     for (;;) {
       const overdue = clock.nowMs() >= untilMs
       const seen = await this.#observe(channel.channel, await chain.readChannel(channel.channel, options))
