@@ -18,6 +18,7 @@ export type SendChunk = (sealed: Uint8Array, usage: TokenUsage) => void
 export class AnswerWriter {
   readonly #sealer: ResponseSealer
   readonly #send: SendChunk
+  readonly #nowMs: () => number
   #pending: Buffer[] = []
   #pendingBytes = 0
   #usage: TokenUsage = { promptTokens: 0, cachedPromptTokens: 0, completionTokens: 0 }
@@ -25,9 +26,11 @@ export class AnswerWriter {
   #lastFlushMs = Number.NEGATIVE_INFINITY
   #timer: NodeJS.Timeout | undefined
 
-  constructor(sealer: ResponseSealer, send: SendChunk) {
+  /** @param nowMs any clock that only goes forward */
+  constructor(sealer: ResponseSealer, send: SendChunk, nowMs: () => number = () => performance.now()) {
     this.#sealer = sealer
     this.#send = send
+    this.#nowMs = nowMs
   }
 
   /** Tokens the frames sent so far stand for. */
@@ -51,7 +54,7 @@ export class AnswerWriter {
     }
     this.#usage = { ...this.#usage, completionTokens }
     const frameTokens = completionTokens - this.#delivered.completionTokens
-    const sinceMs = performance.now() - this.#lastFlushMs
+    const sinceMs = this.#nowMs() - this.#lastFlushMs
     if (sinceMs >= COALESCE_MS || frameTokens >= MAX_FRAME_TOKENS || this.#pendingBytes >= MAX_FRAME_TEXT) {
       this.flush()
     } else {
@@ -76,7 +79,7 @@ export class AnswerWriter {
     text.fill(0)
     this.#pending = []
     this.#pendingBytes = 0
-    this.#lastFlushMs = performance.now()
+    this.#lastFlushMs = this.#nowMs()
   }
 
   /** Drops what waits: nobody pays for it, nobody gets it. */

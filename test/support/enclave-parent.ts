@@ -1,0 +1,17 @@
+// A provider's place: starts an enclave, keeps it busy, tells its process id, and waits to be killed.
+import { silentLogger } from '../../src/core/logger.ts'
+import { spawnEnclave } from '../../src/enclave/index.ts'
+import { openAnswer, PROVIDER_PEER_ID, sealQuestion } from './sealed-question.ts'
+
+const [modelPath = ''] = process.argv.slice(2)
+const enclave = await spawnEnclave({ modelPath, threads: 1, slots: 1, gpu: 'off', logger: silentLogger })
+const { statement } = await enclave.attest({ peerId: PROVIDER_PEER_ID, globalId: -3, beaconHeight: 1, beaconHash: new Uint8Array(32) })
+for (let told = false; ; ) {
+  const question = sealQuestion(statement, { messages: [{ role: 'user', content: 'Tell me a story about a fox.' }], maxTokens: 400 })
+  await openAnswer(statement, question, enclave.run(question.job), tokens => {
+    if (!told && tokens > 5) {
+      told = true
+      process.send?.({ pid: enclave.info.pid, rssBytes: process.memoryUsage.rss() })
+    }
+  })
+}
