@@ -1,0 +1,23 @@
+import type { NanoTon } from '../core/nano-ton.ts'
+import type { Overrides } from './with-node.ts'
+
+/** Options of commands that ask. */
+export interface ClientOptions {
+  /** Most paid per million tokens, prompt or answer. */
+  maxPrice?: NanoTon
+  candidates?: number
+}
+
+/** Those options as changes of the client's configuration. */
+export function clientOverrides({ maxPrice, candidates }: ClientOptions): Overrides {
+  return config => ({
+    ...config,
+    client: {
+      ...config.client,
+      ...(candidates === undefined ? {} : { candidates }),
+      ...(maxPrice === undefined
+        ? {}
+        : { maxPrices: { promptPerMTokens: maxPrice, completionPerMTokens: maxPrice } })
+    }
+  })
+}

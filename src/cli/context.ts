@@ -1,0 +1,19 @@
+import type { CliIo } from './io.ts'
+import type { NodeModule } from './node-port.ts'
+import type { Output } from './output.ts'
+
+/** What every command works with. */
+export interface CommandContext {
+  readonly io: CliIo
+  readonly output: Output
+  /** Aborted by Ctrl-C, and when nobody reads the output any more. */
+  readonly signal: AbortSignal
+  /** `--home`, once the arguments are read. */
+  homeOption: string | undefined
+  /** What the process exits with if nothing is thrown. */
+  exitCode: number
+  /** Loads the node, which takes longer than everything else here. */
+  loadNode(): Promise<NodeModule>
+  /** Loads the simnet's own command line. */
+  loadSimnet(): Promise<{ main(args: string[]): Promise<number> }>
+}

@@ -1,0 +1,186 @@
+import type { AnswerEvent, AskRequest } from '../client/events.ts'
+import type { Config, Network } from '../config/index.ts'
+import type { AbortOptions } from '../core/abort.ts'
+import type { Logger } from '../core/logger.ts'
+import type { NanoTon } from '../core/nano-ton.ts'
+import type { TokenPrices } from '../core/price.ts'
+
+/**
+ * What the CLI needs of `src/node`. The node is loaded only by commands that use it, so that `--help` answers at once,
+ * and tests of the commands bring their own.
+ */
+export interface NodeModule {
+  createNode(init: NodeInit, options?: AbortOptions): Promise<CliNode>
+  createHome(init: CreateHomeInit): Promise<{ peerId: string; walletAddress: string }>
+  openAccount(init: AccountInit, options?: AbortOptions): Promise<CliAccount>
+  /** Receipts of a home folder; several processes may read them. */
+  receiptStore(folder: string): CliReceipts
+  /** Checks a receipt offline, by the beginning of its job id or by path. */
+  verifyReceiptFile(idOrPath: string, init: { receiptsFolder: string; allowSimulated: boolean }): Promise<ReceiptVerdict>
+}
+
+export interface AccountInit {
+  home: string
+  passphrase?: string
+  logger?: Logger
+  /** Changes the configuration for this run. */
+  overrides?: (config: Config) => Config
+}
+
+export interface NodeInit extends AccountInit {
+  role: 'provider' | 'client'
+  /** The enclave ended by itself. */
+  onEnclaveExit?: () => void
+}
+
+export interface CreateHomeInit {
+  home: string
+  network: Network
+  chainEndpoint?: string
+  bootstrap?: string[]
+  passphrase?: string
+}
+
+/** A node of either role. */
+export interface CliNode {
+  readonly peerId: string
+  readonly mesh: { addresses(): string[] }
+  readonly wallet: { readonly address: string }
+  readonly client: CliClient | undefined
+  readonly provider: CliProvider | undefined
+  readonly enclave: CliEnclave | undefined
+  start(options?: AbortOptions): Promise<void>
+  stop(): Promise<void>
+}
+
+export interface CliProvider {
+  /** Resolves once the capacity record was read back from the DHT. */
+  readonly published: Promise<void>
+  /** What the enclave's evidence proves, where the provider says so. */
+  readonly tier?: string
+}
+
+export interface CliEnclave {
+  readonly info: {
+    readonly model: { readonly name: string; readonly digest: Uint8Array }
+    readonly backend: string
+    readonly tokensPerSecond: number
+    readonly slots: number
+    readonly pid: number
+  }
+}
+
+export interface CliClient {
+  ask(request: AskRequest, options?: AbortOptions): AsyncIterable<AnswerEvent>
+  providers(
+    query: { modelDigestHex?: string; tier?: string },
+    options?: AbortOptions & { timeoutMs?: number }
+  ): AsyncIterable<AdvertisedProvider>
+  openChannel(peerId: string, deposit?: NanoTon, options?: AbortOptions): Promise<PaidChannel>
+  closeChannel(channel: string, options?: AbortOptions): Promise<ClosedChannel>
+}
+
+/** The part of a capacity record that is shown. Every text in it is a stranger's. */
+export interface AdvertisedProvider {
+  peerId: string
+  addresses: string[]
+  models: Array<{
+    name: string
+    digest: Uint8Array
+    contextTokens: number
+    quantization: string
+    tokensPerSecond: number
+  }>
+  gpus: Array<{ name: string; vramTotalBytes: number; vramFreeBytes: number }>
+  backend: string
+  slotsTotal: number
+  slotsFree: number
+  prices: TokenPrices
+  tier: string
+  payment: { minimumDeposit: NanoTon; networks: number[] }
+  expiresAtMs: number
+}
+
+export interface ClosedChannel {
+  channel: string
+  paid: NanoTon
+  /** Empty when nothing was owed. */
+  claimTransaction: string
+  closeTransaction: string
+}
+
+/** A home's money without the mesh. */
+export interface CliAccount {
+  readonly wallet: {
+    readonly address: string
+    balance(options?: AbortOptions): Promise<NanoTon>
+    send(to: string, amount: NanoTon, options?: AbortOptions): Promise<{ transaction: string }>
+  }
+  readonly payer: ChannelBook<PaidChannel>
+  readonly payee: ChannelBook<EarningChannel>
+  close(): Promise<void>
+}
+
+/** The channels of one side, loaded from the ledger by `start`. */
+export interface ChannelBook<T> {
+  start(options?: AbortOptions): Promise<void>
+  list(): T[]
+}
+
+/** A channel this node pays on. */
+export interface PaidChannel {
+  channel: string
+  peerId: string
+  state: string
+  deposit: NanoTon
+  used: NanoTon
+  settled: NanoTon
+  room: NanoTon
+}
+
+/** A channel this node is paid on. */
+export interface EarningChannel {
+  channel: string
+  peerId: string
+  state: string
+  locked: NanoTon
+  promised: NanoTon
+  settled: NanoTon
+  claimable: NanoTon
+}
+
+/** What a receipt says; the enclave's words until it is verified. */
+export interface ReceiptFields {
+  jobId: string
+  modelDigest: string
+  providerPeerId: string
+  clientPeerId: string
+  promptTokens: number
+  cachedPromptTokens: number
+  completionTokens: number
+  /** Nanotons, decimal. */
+  cost: string
+  channel: string
+  finishReason: string
+  startedAtMs: number
+  endedAtMs: number
+}
+
+export interface ReceiptListing {
+  jobId: string
+  path: string
+  receipt: ReceiptFields
+}
+
+export interface CliReceipts {
+  list(): Promise<ReceiptListing[]>
+  get(idOrPath: string): Promise<{ path: string; stored: { receipt: Uint8Array } }>
+}
+
+export interface ReceiptVerdict {
+  readonly path: string
+  readonly receipt: ReceiptFields
+  readonly enclave: { readonly tier: string }
+  /** What of the payment was checked: nothing stored, the voucher's terms, or also its signature. */
+  readonly voucher: 'none' | 'terms' | 'signature'
+}
