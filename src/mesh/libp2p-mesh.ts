@@ -176,6 +176,10 @@ class Libp2pMesh implements Mesh {
     return this.#gossip.publish(topic, bytes, options)
   }
 
+  listeners(modelDigestHex: string): number {
+    return this.#parts.node.services.gossip.getSubscribers(jobTopic(modelDigestHex)).length
+  }
+
   onAnnouncement(
     modelDigestHex: string,
     validate: (from: string, bytes: Uint8Array) => Verdict,

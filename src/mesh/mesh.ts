@@ -139,6 +139,9 @@ export interface Mesh {
    */
   announceJob(modelDigestHex: string, bytes: Uint8Array, options?: AnnounceOptions): Promise<{ recipients: number }>
 
+  /** Connected peers that listen for jobs of this model: those an announcement would reach at once. */
+  listeners(modelDigestHex: string): number
+
   /**
    * Listens for announcements of one model. Size and rate are checked before `validate`; answer `reject` only for what
    * every node would refuse, `ignore` for what depends on local state: rejected messages count against honest peers
