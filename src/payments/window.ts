@@ -1,5 +1,5 @@
 import { PeerError } from '../core/errors.ts'
-import { minNano, type NanoTon, subNanoFloor } from '../core/nano-ton.ts'
+import { type NanoTon, subNanoFloor } from '../core/nano-ton.ts'
 import { type TokenPrices, type TokenUsage, tokenCost } from '../core/price.ts'
 
 /** Tokens a model's chat template may add around the request's own text. */
@@ -27,12 +27,13 @@ export function maxJobCost({ prices, requestBytes, maxCompletionTokens }: JobBou
   return tokenCost({ ...prices, promptPerMTokens: dearest }, { promptTokens, cachedPromptTokens: 0, completionTokens: maxCompletionTokens })
 }
 
-/** What to prepay before anything is known: an estimate of the prompt and one window, never more than the job can cost. */
+/**
+ * What to prepay before anything is known: the price of one window, which also covers a short prompt. The prompt's
+ * size is the provider's word until the first chunk comes, so a longer one is paid when the provider asks.
+ */
 export function initialAuthorization(bounds: JobBounds): NanoTon {
-  const estimate = Math.min(Math.ceil(bounds.requestBytes / 4) + 16, maxPlausiblePrompt(bounds.requestBytes))
   const completionTokens = Math.min(bounds.windowTokens, bounds.maxCompletionTokens)
-  const cost = tokenCost(bounds.prices, { promptTokens: estimate, cachedPromptTokens: 0, completionTokens })
-  return minNano(cost, maxJobCost(bounds))
+  return tokenCost(bounds.prices, { promptTokens: 0, cachedPromptTokens: 0, completionTokens })
 }
 
 /**
