@@ -4,8 +4,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Address } from '@ton/core'
 import { type Clock, systemClock } from '../../src/core/clock.ts'
 import { CocoonError, EnvironmentError, errorCode, UsageError } from '../../src/core/errors.ts'
-import { nanoTon } from '../../src/core/nano-ton.ts'
 import { type Logger, silentLogger } from '../../src/core/logger.ts'
+import { nanoTon } from '../../src/core/nano-ton.ts'
 import { type Faults, noFaults, setFaults } from './faults.ts'
 import { SimChain } from './sim-chain.ts'
 import { readStateFile, writeStateFile } from './state-file.ts'
@@ -190,7 +190,7 @@ export class ChainServer {
     if (typeof method !== 'string' || typeof params !== 'object') {
       throw new UsageError('JSON_INVALID', 'Expected {"jsonrpc": "2.0", "id", "method", "params"}')
     }
-    return await this.#methods?.call(method, params as Record<string, unknown>)
+    return this.#methods?.call(method, params as Record<string, unknown>)
   }
 
   #simnet(request: IncomingMessage, body: unknown): object {
@@ -261,7 +261,10 @@ async function listen(server: Server, port: number): Promise<void> {
     })
   } catch (err) {
     if (errorCode(err) === 'EADDRINUSE') {
-      throw new EnvironmentError('PORT_BUSY', `Port ${port} is taken: choose another one with --port`, { cause: err, details: { port } })
+      throw new EnvironmentError('PORT_BUSY', `Port ${port} is taken: choose another one with --port`, {
+        cause: err,
+        details: { port }
+      })
     }
     throw err
   }

@@ -10,10 +10,12 @@ export interface Faults {
   dropSends: boolean
   /** No more blocks are made. */
   stall: boolean
+  /** The history of deleted accounts is not served, as by servers that only know the present state. */
+  pruned: boolean
 }
 
 export function noFaults(): Faults {
-  return { down: false, delayMs: 0, dropSends: false, stall: false }
+  return { down: false, delayMs: 0, dropSends: false, stall: false, pruned: false }
 }
 
 const MAX_DELAY_MS = 60_000
@@ -30,7 +32,10 @@ export function setFaults(faults: Faults, body: unknown): void {
   const changes = Object.entries(body)
   for (const [name, value] of changes) {
     if (name === 'delayMs' ? !isDelay(value) : !Object.hasOwn(faults, name) || typeof value !== 'boolean') {
-      throw new UsageError('FAULTS_INVALID', `"${name.slice(0, 40)}": expected down, dropSends or stall with true or false, or delayMs up to ${MAX_DELAY_MS}`)
+      throw new UsageError(
+        'FAULTS_INVALID',
+        `"${name.slice(0, 40)}": expected down, dropSends, stall or pruned with true or false, or delayMs up to ${MAX_DELAY_MS}`
+      )
     }
   }
   Object.assign(faults, Object.fromEntries(changes))

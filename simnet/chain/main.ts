@@ -9,7 +9,9 @@ import { ChainServer } from './chain-server.ts'
 try {
   await main()
 } catch (err) {
-  process.stderr.write(`${err instanceof CocoonError ? `${err.code}: ${err.message}` : `Cannot start: ${errorMessage(err)}`}\n`)
+  process.stderr.write(
+    `${err instanceof CocoonError ? `${err.code}: ${err.message}` : `Cannot start: ${errorMessage(err)}`}\n`
+  )
   process.exitCode = 1
 }
 
@@ -28,7 +30,9 @@ async function main(): Promise<void> {
     {
       port: readNumber('--port', values.port),
       ...(values.state === undefined ? {} : { stateFile: values.state }),
-      ...(values['block-time-ms'] === undefined ? {} : { blockTimeMs: readNumber('--block-time-ms', values['block-time-ms']) })
+      ...(values['block-time-ms'] === undefined
+        ? {}
+        : { blockTimeMs: readNumber('--block-time-ms', values['block-time-ms']) })
     }
   )
   await server.start()
@@ -47,7 +51,9 @@ async function main(): Promise<void> {
   if (values['with-parent']) {
     process.stdin.on('end', stop).on('close', stop).resume()
   }
-  process.stdout.write(`${JSON.stringify({ url: server.url, endpoint: server.endpoint, port: server.port, pid: process.pid })}\n`)
+  process.stdout.write(
+    `${JSON.stringify({ url: server.url, endpoint: server.endpoint, port: server.port, pid: process.pid })}\n`
+  )
 }
 
 function readNumber(name: string, text: string): number {

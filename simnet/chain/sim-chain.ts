@@ -91,7 +91,11 @@ export class SimChain {
       }
       return chain
     } catch (err) {
-      throw new UsageError('SIMNET_STATE_INVALID', 'The saved chain cannot be read: delete its state file to start anew', { cause: err })
+      throw new UsageError(
+        'SIMNET_STATE_INVALID',
+        'The saved chain cannot be read: delete its state file to start anew',
+        { cause: err }
+      )
     }
   }
 
@@ -128,7 +132,7 @@ export class SimChain {
 
   /** Makes the next block of all waiting messages and whatever they cause. */
   async produceBlock(): Promise<SimBlock> {
-    return await this.#turns.take('chain', async () => {
+    return this.#turns.take('chain', async () => {
       const utime = Math.max(toSeconds(this.#clock.nowMs()), this.#block.utime)
       const messages = this.#mempool.slice(0, MAX_BLOCK_MESSAGES)
       this.#mempool = this.#mempool.slice(messages.length)
@@ -144,11 +148,11 @@ export class SimChain {
 
   /** Reads an account as of the newest block. `read` may not wait: the next block would change it under its hands. */
   async readAccount<T>(address: Address, read: (account: SmartContract) => T): Promise<T> {
-    return await this.#turns.take('chain', async () => read(await this.#chain.getContract(address)))
+    return this.#turns.take('chain', async () => read(await this.#chain.getContract(address)))
   }
 
   async runGetMethod(address: Address, method: string | number, stack: TupleItem[]): Promise<GetMethodResult> {
-    return await this.#turns.take('chain', () => this.#chain.runGetMethod(address, method, stack))
+    return this.#turns.take('chain', () => this.#chain.runGetMethod(address, method, stack))
   }
 
   /** Transactions of an account, oldest first. Those of a deleted account stay. */
@@ -157,7 +161,7 @@ export class SimChain {
   }
 
   async serialize(): Promise<SerializedChain> {
-    return await this.#turns.take('chain', () => ({
+    return this.#turns.take('chain', () => ({
       version: 1,
       seqno: this.#block.seqno,
       rootHash: toHex(this.#block.rootHash),
@@ -217,7 +221,11 @@ function readExternal(boc: Buffer): Message {
       return message
     }
   } catch (err) {
-    throw new UsageError('BOC_INVALID', 'Failed to parse the message: expected a bag of cells with an external message', { cause: err })
+    throw new UsageError(
+      'BOC_INVALID',
+      'Failed to parse the message: expected a bag of cells with an external message',
+      { cause: err }
+    )
   }
   throw new UsageError('BOC_INVALID', 'Only external messages can be sent')
 }

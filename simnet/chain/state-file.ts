@@ -44,9 +44,18 @@ export async function writeStateFile(file: string, chain: SerializedChain): Prom
 }
 
 function isSerializedChain(value: unknown): value is SerializedChain {
-  return typeof value === 'object' && value !== null && 'version' in value && value.version === 1 && 'blockchain' in value && 'transactions' in value
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'version' in value &&
+    value.version === 1 &&
+    'blockchain' in value &&
+    'transactions' in value
+  )
 }
 
 function invalid(file: string, cause?: unknown): EnvironmentError {
-  return new EnvironmentError('SIMNET_STATE_INVALID', `${file} is not a saved chain: delete it to start a new one`, { cause })
+  return new EnvironmentError('SIMNET_STATE_INVALID', `${file} is not a saved chain: delete it to start a new one`, {
+    cause
+  })
 }

@@ -33,13 +33,13 @@ export class ToncenterMethods {
       case 'getMasterchainInfo':
         return this.#masterchainInfo()
       case 'getAddressInformation':
-        return await this.#addressInformation(readAddress(params))
+        return this.#addressInformation(readAddress(params))
       case 'runGetMethod':
-        return await this.#runGetMethod(readAddress(params), params)
+        return this.#runGetMethod(readAddress(params), params)
       case 'getTransactions':
         return this.#transactions(readAddress(params), params)
       case 'sendBoc':
-        return await this.#sendBoc(params)
+        return this.#sendBoc(params)
       default:
         throw new UsageError('METHOD_UNKNOWN', `The simulated chain does not answer "${method.slice(0, 40)}"`)
     }
@@ -49,11 +49,16 @@ export class ToncenterMethods {
     const { block } = this.#chain
     const hash = Buffer.from(block.rootHash).toString('base64')
     const init = { seqno: 0, rootHash: new Uint8Array(32) }
-    return { '@type': 'blocks.masterchainInfo', last: blockIdJson(block), state_root_hash: hash, init: blockIdJson(init) }
+    return {
+      '@type': 'blocks.masterchainInfo',
+      last: blockIdJson(block),
+      state_root_hash: hash,
+      init: blockIdJson(init)
+    }
   }
 
   async #addressInformation(address: Address): Promise<object> {
-    return await this.#chain.readAccount(address, contract => {
+    return this.#chain.readAccount(address, contract => {
       const { account } = contract.account
       const state = account?.storage.state
       const active = state?.type === 'active' ? state.state : undefined
@@ -65,7 +70,10 @@ export class ToncenterMethods {
         extra_currencies: [],
         code: active?.code?.toBoc().toString('base64') ?? '',
         data: active?.data?.toBoc().toString('base64') ?? '',
-        last_transaction_id: transactionIdJson(last?.lastTransactionLt ?? 0n, hashBytes(last?.lastTransactionHash ?? 0n)),
+        last_transaction_id: transactionIdJson(
+          last?.lastTransactionLt ?? 0n,
+          hashBytes(last?.lastTransactionHash ?? 0n)
+        ),
         block_id: blockIdJson(this.#chain.block),
         frozen_hash: '',
         sync_utime: this.#chain.block.utime,
@@ -101,17 +109,18 @@ export class ToncenterMethods {
     return { '@type': 'smc.runResult', gas_used: Number(gasUsed), stack, exit_code: exitCode, block_id: block }
   }
 
-  #transactions(address: Address, params: Params): object[] {
+  async #transactions(address: Address, params: Params): Promise<object[]> {
     const limit = Math.min(readInteger(params, 'limit') ?? 10, MAX_TRANSACTIONS)
     const from = params['lt'] === undefined ? undefined : BigInt(readDigits(params, 'lt'))
     const to = params['to_lt'] === undefined ? 0n : BigInt(readDigits(params, 'to_lt'))
-    const known = this.#chain.transactions(address)
+    const gone = this.#faults.pruned && (await this.#chain.readAccount(address, contract => !contract.account.account))
+    const known = gone ? [] : this.#chain.transactions(address)
     if (from !== undefined && params['hash'] !== undefined) {
       requireKnown(known, from, readHash(params))
     }
     // Newest first, inclusive of lt.
     const chosen = known.filter(tx => (from === undefined || tx.lt <= from) && tx.lt > to).slice(-limit)
-    return chosen.reverse().map(tx => transactionJson(tx, address.toString()))
+    return chosen.toReversed().map(tx => transactionJson(tx, address.toString()))
   }
 
   async #sendBoc(params: Params): Promise<object> {
@@ -121,7 +130,10 @@ export class ToncenterMethods {
     }
     const bytes = Buffer.from(boc, 'base64')
     if (bytes.byteLength > MAX_MESSAGE_BYTES) {
-      throw new UsageError('BOC_INVALID', `The message has ${bytes.byteLength} bytes: at most ${MAX_MESSAGE_BYTES} are allowed`)
+      throw new UsageError(
+        'BOC_INVALID',
+        `The message has ${bytes.byteLength} bytes: at most ${MAX_MESSAGE_BYTES} are allowed`
+      )
     }
     if (!this.#faults.dropSends) {
       await this.#chain.sendExternal(bytes)

@@ -8,7 +8,14 @@ const MASTERCHAIN_SHARD = '-9223372036854775808'
 
 export function blockIdJson(block: Pick<SimBlock, 'seqno' | 'rootHash'>): object {
   const hash = Buffer.from(block.rootHash).toString('base64')
-  return { '@type': 'ton.blockIdExt', workchain: -1, shard: MASTERCHAIN_SHARD, seqno: block.seqno, root_hash: hash, file_hash: hash }
+  return {
+    '@type': 'ton.blockIdExt',
+    workchain: -1,
+    shard: MASTERCHAIN_SHARD,
+    seqno: block.seqno,
+    root_hash: hash,
+    file_hash: hash
+  }
 }
 
 export function transactionIdJson(lt: bigint, hash: Uint8Array): object {
@@ -65,7 +72,7 @@ export function parseStack(stack: unknown): TupleItem[] {
 }
 
 function parseStackEntry(entry: unknown): TupleItem {
-  const [kind, value]: unknown[] = Array.isArray(entry) ? entry : []
+  const [kind, value] = Array.isArray(entry) ? (entry as unknown[]) : []
   if (typeof kind === 'string' && typeof value === 'string') {
     try {
       switch (kind) {
@@ -107,15 +114,25 @@ export function stackJson(stack: readonly TupleItem[]): unknown[] {
 function elementJson(item: TupleItem): object {
   switch (item.type) {
     case 'int':
-      return { '@type': 'tvm.stackEntryNumber', number: { '@type': 'tvm.numberDecimal', number: item.value.toString() } }
+      return {
+        '@type': 'tvm.stackEntryNumber',
+        number: { '@type': 'tvm.numberDecimal', number: item.value.toString() }
+      }
     case 'cell':
-      return { '@type': 'tvm.stackEntryCell', cell: { '@type': 'tvm.cell', bytes: item.cell.toBoc().toString('base64') } }
+      return {
+        '@type': 'tvm.stackEntryCell',
+        cell: { '@type': 'tvm.cell', bytes: item.cell.toBoc().toString('base64') }
+      }
     case 'slice':
     case 'builder':
-      return { '@type': 'tvm.stackEntrySlice', slice: { '@type': 'tvm.slice', bytes: item.cell.toBoc().toString('base64') } }
+      return {
+        '@type': 'tvm.stackEntrySlice',
+        slice: { '@type': 'tvm.slice', bytes: item.cell.toBoc().toString('base64') }
+      }
     case 'tuple':
       return { '@type': 'tvm.stackEntryTuple', tuple: { '@type': 'tvm.tuple', elements: item.items.map(elementJson) } }
-    default:
+    case 'null':
+    case 'nan':
       return { '@type': 'tvm.stackEntryList', list: { '@type': 'tvm.list', elements: [] } }
   }
 }

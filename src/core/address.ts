@@ -16,7 +16,10 @@ export interface RawAddress {
 export function parseRawAddress(text: string): RawAddress {
   const match = /^(0|-1):([0-9a-f]{64})$/.exec(text)
   if (match?.[1] === undefined || match[2] === undefined) {
-    throw new UsageError('ADDRESS_INVALID', `"${text.slice(0, 80)}" is not an address: expected 0: and 64 lower-case hex digits`)
+    throw new UsageError(
+      'ADDRESS_INVALID',
+      `"${text.slice(0, 80)}" is not an address: expected 0: and 64 lower-case hex digits`
+    )
   }
   return { workchain: Number(match[1]), hash: new Uint8Array(Buffer.from(match[2], 'hex')) }
 }

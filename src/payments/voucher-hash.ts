@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import type { NanoTon } from '../core/nano-ton.ts'
 import type { RawAddress } from '../core/address.ts'
+import type { NanoTon } from '../core/nano-ton.ts'
 
 /** First 32 bits of the cell that a payer signs: `cocv`. */
 export const VOUCHER_TAG = 0x636f6376

@@ -5,16 +5,22 @@ import { CHANNEL_EXIT_CODES } from './channel-contract.ts'
 /** `CHAIN_UNREACHABLE`: no answer, or none worth the name, from the chain's endpoint. */
 export class ChainUnreachableError extends NetworkError {
   constructor(endpoint: string, method: string, why: string, details: ErrorDetails = {}) {
-    super('CHAIN_UNREACHABLE', `The chain at ${endpoint} did not answer ${method}: ${why}. Check the endpoint and your connection`, {
-      details: { endpoint, method, ...details }
-    })
+    super(
+      'CHAIN_UNREACHABLE',
+      `The chain at ${endpoint} did not answer ${method}: ${why}. Check the endpoint and your connection`,
+      {
+        details: { endpoint, method, ...details }
+      }
+    )
   }
 }
 
 /** `CHAIN_TIMEOUT`: the chain answers, but what was waited for did not happen in time. */
 export class ChainTimeoutError extends MoneyError {
   constructor(what: string, limitMs: number, details: ErrorDetails = {}) {
-    super('CHAIN_TIMEOUT', `${what} was not on chain after ${Math.round(limitMs / 1000)} s`, { details: { limitMs, ...details } })
+    super('CHAIN_TIMEOUT', `${what} was not on chain after ${Math.round(limitMs / 1000)} s`, {
+      details: { limitMs, ...details }
+    })
   }
 }
 
@@ -28,9 +34,13 @@ export class ChainRefusedError extends MoneyError {
 /** `NOT_ENOUGH_BALANCE`: the wallet cannot pay for it; nothing was sent to anyone. */
 export class NotEnoughBalanceError extends MoneyError {
   constructor(wallet: string, have: bigint, need: bigint) {
-    super('NOT_ENOUGH_BALANCE', `Wallet ${wallet} has ${formatTon(have)} and needs ${formatTon(need)}: send it ${formatTon(need - have)} more`, {
-      details: { wallet, have, need, sent: false }
-    })
+    super(
+      'NOT_ENOUGH_BALANCE',
+      `Wallet ${wallet} has ${formatTon(have)} and needs ${formatTon(need)}: send it ${formatTon(need - have)} more`,
+      {
+        details: { wallet, have, need, sent: false }
+      }
+    )
   }
 }
 

@@ -1,7 +1,7 @@
 import { Address, Cell, type Transaction } from '@ton/core'
 import type { AbortOptions } from '../core/abort.ts'
 import { CocoonError } from '../core/errors.ts'
-import { nanoTon, type NanoTon } from '../core/nano-ton.ts'
+import { type NanoTon, nanoTon } from '../core/nano-ton.ts'
 import { ChainRefusedError, ChainUnreachableError, type HttpFailure, readHttpFailure } from './chain-errors.ts'
 import { ToncenterClient } from './toncenter-client.ts'
 import { abortable, type Sleep } from './wait.ts'
@@ -54,12 +54,16 @@ export class ChainRpc {
   }
 
   async tip(options: AbortOptions = {}): Promise<{ height: number; hash: Uint8Array }> {
-    return await this.#read('getMasterchainInfo', () => this.#client.getTip(), options)
+    return this.#read('getMasterchainInfo', () => this.#client.getTip(), options)
   }
 
   /** @throws {ChainUnreachableError} `CHAIN_UNREACHABLE` */
   async account(address: string, options: AbortOptions = {}): Promise<AccountView> {
-    const state = await this.#read('getAddressInformation', () => this.#client.getContractState(Address.parseRaw(address)), options)
+    const state = await this.#read(
+      'getAddressInformation',
+      () => this.#client.getContractState(Address.parseRaw(address)),
+      options
+    )
     const code = state.code === null ? undefined : Cell.fromBoc(state.code)[0]
     const data = state.data === null ? undefined : Cell.fromBoc(state.data)[0]
     return {
@@ -77,9 +81,18 @@ export class ChainRpc {
    *
    * @param afterLt only transactions later than this
    */
-  async transactions(address: string, afterLt = 0n, limit = MAX_TRANSACTIONS, options: AbortOptions = {}): Promise<Transaction[]> {
+  async transactions(
+    address: string,
+    afterLt = 0n,
+    limit = MAX_TRANSACTIONS,
+    options: AbortOptions = {}
+  ): Promise<Transaction[]> {
     const window = afterLt === 0n ? { limit } : { limit, to_lt: afterLt.toString() }
-    const found = await this.#read('getTransactions', () => this.#client.getTransactions(Address.parseRaw(address), { ...window }), options)
+    const found = await this.#read(
+      'getTransactions',
+      () => this.#client.getTransactions(Address.parseRaw(address), { ...window }),
+      options
+    )
     // Not every server takes to_lt as we mean it.
     return found.filter(tx => tx.lt > afterLt)
   }

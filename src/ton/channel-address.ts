@@ -76,9 +76,19 @@ function checkTerms(terms: ChannelTerms): void {
   expectTerm(isBasechain(terms.payerAddress), 'payer address', terms.payerAddress, 'a raw address 0:<64 hex digits>')
   expectTerm(isBasechain(terms.payeeAddress), 'payee address', terms.payeeAddress, 'a raw address 0:<64 hex digits>')
   expectTerm(terms.salt >= 0n && terms.salt >> 64n === 0n, 'salt', String(terms.salt), 'an unsigned 64-bit number')
-  expectTerm(Number.isInteger(terms.globalId) && (terms.globalId | 0) === terms.globalId, 'network id', String(terms.globalId), 'a signed 32-bit number')
+  expectTerm(
+    Number.isInteger(terms.globalId) && (terms.globalId | 0) === terms.globalId,
+    'network id',
+    String(terms.globalId),
+    'a signed 32-bit number'
+  )
   const challenge = terms.challengeSeconds
-  expectTerm(Number.isInteger(challenge) && challenge > 0 && challenge <= 0xffff_ffff, 'challenge period', `${challenge} s`, '1 to 2^32-1 seconds')
+  expectTerm(
+    Number.isInteger(challenge) && challenge > 0 && challenge <= 0xffff_ffff,
+    'challenge period',
+    `${challenge} s`,
+    '1 to 2^32-1 seconds'
+  )
 }
 
 function isBasechain(address: string): boolean {

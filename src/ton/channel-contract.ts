@@ -8,7 +8,7 @@ import {
   contractAddress,
   type Slice
 } from '@ton/core'
-import { nanoTon, type NanoTon } from '../core/nano-ton.ts'
+import { type NanoTon, nanoTon } from '../core/nano-ton.ts'
 import { type ChannelTerms, channelStateInit } from './channel-address.ts'
 import { closeCell, type TotalFields, voucherCell } from './voucher-cell.ts'
 

@@ -44,7 +44,10 @@ export interface TonComponents {
 }
 
 /** The chain and the wallet of one key on it. Makes no request. The TON libraries are loaded here, not before. */
-export async function createTon(components: TonComponents, init: TonInit): Promise<{ chain: TonChain; wallet: TonWallet }> {
+export async function createTon(
+  components: TonComponents,
+  init: TonInit
+): Promise<{ chain: TonChain; wallet: TonWallet }> {
   const [{ ChainRpc }, { TonChain }, { TonWallet }] = await Promise.all([
     import('./chain-rpc.ts'),
     import('./ton-chain.ts'),

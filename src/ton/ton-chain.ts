@@ -1,7 +1,7 @@
-import { Address, beginCell, type Builder, type Cell, type Transaction } from '@ton/core'
+import { Address, type Builder, beginCell, type Cell, type Transaction } from '@ton/core'
 import type { AbortOptions } from '../core/abort.ts'
 import { MoneyError, UsageError } from '../core/errors.ts'
-import { nanoTon, type NanoTon, ZERO_NANO_TON } from '../core/nano-ton.ts'
+import { type NanoTon, nanoTon, ZERO_NANO_TON } from '../core/nano-ton.ts'
 import { Turns } from '../core/turns.ts'
 import { ChainRefusedError, ChainTimeoutError, channelMissing, exitCodeText } from './chain-errors.ts'
 import type { AccountView, ChainRpc } from './chain-rpc.ts'
@@ -153,13 +153,23 @@ export class TonChain {
   ): Promise<ChainReceipt & { channel: string; openedLt: bigint }> {
     this.#requireOurTerms(terms)
     const channel = channelAddress(terms)
-    return await this.#turns.take(channel, async () => {
+    return this.#turns.take(channel, async () => {
       if ((await this.readChannel(channel, options)).state !== 'missing') {
-        throw new MoneyError('CHANNEL_EXISTS', `Channel ${channel} is open already: top it up, or open one with another salt`, {
-          details: { channel, sent: false }
-        })
+        throw new MoneyError(
+          'CHANNEL_EXISTS',
+          `Channel ${channel} is open already: top it up, or open one with another salt`,
+          {
+            details: { channel, sent: false }
+          }
+        )
       }
-      const receipt = await this.#send(channel, storeFund(deposit), nanoTon(deposit + ATTACHED), options, channelStateInit(terms))
+      const receipt = await this.#send(
+        channel,
+        storeFund(deposit),
+        nanoTon(deposit + ATTACHED),
+        options,
+        channelStateInit(terms)
+      )
       const { openedLt } = await this.#waitForView(channel, 'The channel', view => view.state === 'open', options)
       return { ...receipt, channel, openedLt }
     })
@@ -171,7 +181,7 @@ export class TonChain {
    * @throws {MoneyError} `CHANNEL_MISSING`, and the errors of {@link openChannel}
    */
   async topUp(channel: string, amount: NanoTon, options: AbortOptions = {}): Promise<ChainReceipt> {
-    return await this.#write(channel, storeFund(amount), nanoTon(amount + ATTACHED), options)
+    return this.#write(channel, storeFund(amount), nanoTon(amount + ATTACHED), options)
   }
 
   /**
@@ -187,7 +197,8 @@ export class TonChain {
       }
     })
     // The server that showed the transaction may not be the one that shows the account next.
-    const paid = (view: ChannelView): boolean => view.openedLt !== voucher.openedLt || view.settled >= voucher.cumulative
+    const paid = (view: ChannelView): boolean =>
+      view.openedLt !== voucher.openedLt || view.settled >= voucher.cumulative
     await this.#waitForView(channel, 'The claim', paid, options)
     return receipt
   }
@@ -199,7 +210,12 @@ export class TonChain {
    */
   async coopClose(channel: string, order: CoopCloseOrder, options: AbortOptions = {}): Promise<ChainReceipt> {
     const voucher = order.voucher && this.#signed(channel, order.voucher, order.voucher.signature)
-    return await this.#write(channel, storeCoopClose(this.#signed(channel, order, order.payeeSignature), voucher), ATTACHED, options)
+    return this.#write(
+      channel,
+      storeCoopClose(this.#signed(channel, order, order.payeeSignature), voucher),
+      ATTACHED,
+      options
+    )
   }
 
   /**
@@ -208,7 +224,7 @@ export class TonChain {
    * @throws {MoneyError} `CHANNEL_MISSING`, and the errors of {@link openChannel}
    */
   async startClose(channel: string, options: AbortOptions = {}): Promise<ChainReceipt> {
-    return await this.#write(channel, storeStartClose(), ATTACHED, options)
+    return this.#write(channel, storeStartClose(), ATTACHED, options)
   }
 
   /**
@@ -217,7 +233,7 @@ export class TonChain {
    * @throws {MoneyError} `CHANNEL_MISSING`, and the errors of {@link openChannel}
    */
   async finish(channel: string, options: AbortOptions = {}): Promise<ChainReceipt> {
-    return await this.#write(channel, storeFinish(), ATTACHED, options)
+    return this.#write(channel, storeFinish(), ATTACHED, options)
   }
 
   /**
@@ -252,13 +268,13 @@ export class TonChain {
     options: AbortOptions,
     check: (view: ChannelView) => void = () => undefined
   ): Promise<ChainReceipt> {
-    return await this.#turns.take(channel, async () => {
+    return this.#turns.take(channel, async () => {
       const view = await this.readChannel(channel, options)
       if (view.state === 'missing') {
         throw channelMissing(channel)
       }
       check(view)
-      return await this.#send(channel, body, value, options)
+      return this.#send(channel, body, value, options)
     })
   }
 
@@ -271,9 +287,17 @@ export class TonChain {
   ): Promise<ChainReceipt> {
     const to = Address.parseRaw(channel)
     const cell = beginCell().store(body).endCell()
-    const sent = await this.#wallet.transfer({ to, value, bounce: true, body: cell, ...(init === undefined ? {} : { init }) }, options)
+    const sent = await this.#wallet.transfer(
+      { to, value, bounce: true, body: cell, ...(init === undefined ? {} : { init }) },
+      options
+    )
     const what = `The message to channel ${channel}`
-    const outcome = await poll(() => this.#findOutcome(channel, sent, options), { limitMs: this.#timeoutMs }, this.#sleep, options)
+    const outcome = await poll(
+      () => this.#findOutcome(channel, sent, options),
+      { limitMs: this.#timeoutMs },
+      this.#sleep,
+      options
+    )
     if (outcome === undefined) {
       throw new ChainTimeoutError(what, this.#timeoutMs, { channel })
     }
@@ -294,7 +318,9 @@ export class TonChain {
       const accepted = handled.description.type === 'generic' && !handled.description.aborted
       return { accepted, exitCode: computeExitCode(handled), transaction: handled.hash().toString('hex') }
     }
-    const back = (await this.#rpc.transactions(this.#wallet.address, sent.lt, undefined, options)).find(tx => isReply(tx, channel, sent))
+    const back = (await this.#rpc.transactions(this.#wallet.address, sent.lt, undefined, options)).find(tx =>
+      isReply(tx, channel, sent)
+    )
     if (back === undefined || (await this.readChannel(channel, options)).state !== 'missing') {
       return undefined
     }
@@ -302,7 +328,12 @@ export class TonChain {
     return { accepted, exitCode: undefined, transaction: back.hash().toString('hex') }
   }
 
-  async #waitForView(channel: string, what: string, holds: (view: ChannelView) => boolean, options: AbortOptions): Promise<ChannelView> {
+  async #waitForView(
+    channel: string,
+    what: string,
+    holds: (view: ChannelView) => boolean,
+    options: AbortOptions
+  ): Promise<ChannelView> {
     const check = async (): Promise<ChannelView | undefined> => {
       const view = await this.readChannel(channel, options)
       return holds(view) ? view : undefined
@@ -333,7 +364,11 @@ function refusal(channel: string, exitCode: number | undefined): MoneyError {
   return new ChainRefusedError(`the message to channel ${channel}`, exitCodeText(exitCode), { channel, exitCode })
 }
 
-function nothingToClaim(channel: string, settled: NanoTon | undefined, details: { sent?: boolean; exitCode?: number }): MoneyError {
+function nothingToClaim(
+  channel: string,
+  settled: NanoTon | undefined,
+  details: { sent?: boolean; exitCode?: number }
+): MoneyError {
   return new MoneyError('NOTHING_TO_CLAIM', `Channel ${channel} has paid this voucher, or a higher one, already`, {
     details: { channel, settled, ...details }
   })
@@ -344,7 +379,9 @@ function viewOf(channel: string, account: AccountView): ChannelView {
     return { ...NO_CHANNEL, balance: account.balance }
   }
   if (!account.code.equals(channelCode())) {
-    throw new MoneyError('CHANNEL_FOREIGN', `The contract at ${channel} is not a channel of this version`, { details: { channel, sent: false } })
+    throw new MoneyError('CHANNEL_FOREIGN', `The contract at ${channel} is not a channel of this version`, {
+      details: { channel, sent: false }
+    })
   }
   const { state, deposit, settled, closeAt, openedLt } = loadChannelState(account.data.beginParse())
   if (state === 'new') {

@@ -4,7 +4,7 @@ import type { AbortOptions } from '../core/abort.ts'
 import { formatRawAddress } from '../core/address.ts'
 import { type Ed25519KeyPair, ed25519Sign } from '../core/ed25519.ts'
 import { errorCode } from '../core/errors.ts'
-import { nanoTon, type NanoTon } from '../core/nano-ton.ts'
+import { type NanoTon, nanoTon } from '../core/nano-ton.ts'
 import { Turns } from '../core/turns.ts'
 import { ChainRefusedError, ChainTimeoutError, NotEnoughBalanceError } from './chain-errors.ts'
 import type { AccountView, ChainRpc } from './chain-rpc.ts'
@@ -104,7 +104,7 @@ export class TonWallet {
    * @throws {ChainUnreachableError} `CHAIN_UNREACHABLE`, `CHAIN_TIMEOUT`, `CHAIN_REFUSED`
    */
   async transfer(transfer: Transfer, options: AbortOptions = {}): Promise<SentTransfer> {
-    return await this.#turns.take('send', () => this.#transferNow(transfer, options))
+    return this.#turns.take('send', () => this.#transferNow(transfer, options))
   }
 
   async #transferNow(transfer: Transfer, options: AbortOptions): Promise<SentTransfer> {
@@ -116,7 +116,11 @@ export class TonWallet {
     // The chain's time, not this machine's: a wrong clock would make every transfer invalid.
     const validUntil = account.chainTime + this.#validForSeconds
     const body = await this.#sign(transfer, readSeqno(account), validUntil)
-    const message = external({ to: this.#contract.address, body, ...(account.active ? {} : { init: this.#contract.init }) })
+    const message = external({
+      to: this.#contract.address,
+      body,
+      ...(account.active ? {} : { init: this.#contract.init })
+    })
     try {
       await this.#rpc.sendBoc(beginCell().store(storeMessage(message)).endCell().toBoc(), options)
     } catch (err) {
@@ -129,19 +133,31 @@ export class TonWallet {
     const sent = tx.outMessages.values()[0]?.info
     if (sent?.type !== 'internal') {
       // W5 ignores errors of its actions: the fee is gone, the message was dropped.
-      throw new ChainRefusedError('the transfer', `wallet ${this.address} dropped it, most likely for lack of balance`, { sent: false })
+      throw new ChainRefusedError(
+        'the transfer',
+        `wallet ${this.address} dropped it, most likely for lack of balance`,
+        { sent: false }
+      )
     }
     return { transaction: tx.hash().toString('hex'), lt: tx.lt, createdLt: sent.createdLt }
   }
 
   async #sign(transfer: Transfer, seqno: number, validUntil: number): Promise<Cell> {
     const { to, value, bounce, init, body } = transfer
-    return await this.#contract.createTransfer({
+    return this.#contract.createTransfer({
       seqno,
       timeout: validUntil,
       sendMode: SendMode.PAY_GAS_SEPARATELY | SendMode.IGNORE_ERRORS,
       // Built here and not by a provider, which would attach the StateInit whenever the account is missing.
-      messages: [internal({ to, value, bounce, ...(init === undefined ? {} : { init }), ...(body === undefined ? {} : { body }) })],
+      messages: [
+        internal({
+          to,
+          value,
+          bounce,
+          ...(init === undefined ? {} : { init }),
+          ...(body === undefined ? {} : { body })
+        })
+      ],
       signer: async cell => Buffer.from(ed25519Sign(this.#key.privateKey, cell.hash()))
     })
   }
@@ -152,12 +168,17 @@ export class TonWallet {
     const check = async (): Promise<Transaction | 'expired' | undefined> => {
       // Time first: a transaction that is missing from a later list can no longer come.
       const { chainTime, lastLt } = await this.#rpc.account(this.address, options)
-      const found = lastLt > afterLt ? (await this.#rpc.transactions(this.address, afterLt, undefined, options)).find(isOurs) : undefined
+      const found =
+        lastLt > afterLt
+          ? (await this.#rpc.transactions(this.address, afterLt, undefined, options)).find(isOurs)
+          : undefined
       return found ?? (chainTime > validUntil ? 'expired' : undefined)
     }
     const found = await poll(check, { limitMs: this.#timeoutMs }, this.#sleep, options)
     if (found === 'expired') {
-      throw new ChainTimeoutError(`The transfer of wallet ${this.address}`, this.#validForSeconds * 1000, { sent: false })
+      throw new ChainTimeoutError(`The transfer of wallet ${this.address}`, this.#validForSeconds * 1000, {
+        sent: false
+      })
     }
     if (found === undefined) {
       throw new ChainTimeoutError(`The transfer of wallet ${this.address}`, this.#timeoutMs)
@@ -173,7 +194,11 @@ export function walletAddress(publicKey: Uint8Array, globalId: number): string {
 }
 
 function walletContract(publicKey: Uint8Array, globalId: number): WalletContractV5R1 {
-  return WalletContractV5R1.create({ workchain: 0, publicKey: Buffer.from(publicKey), walletId: { networkGlobalId: globalId } })
+  return WalletContractV5R1.create({
+    workchain: 0,
+    publicKey: Buffer.from(publicKey),
+    walletId: { networkGlobalId: globalId }
+  })
 }
 
 function readSeqno({ active, data }: AccountView): number {

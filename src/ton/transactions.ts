@@ -1,5 +1,5 @@
 import { Address, type Message, type Transaction } from '@ton/core'
-import { nanoTon, type NanoTon, ZERO_NANO_TON } from '../core/nano-ton.ts'
+import { type NanoTon, nanoTon, ZERO_NANO_TON } from '../core/nano-ton.ts'
 
 /** A message that left an account for another. */
 export interface OutgoingMessage {
@@ -64,13 +64,19 @@ export function networkFees(transactions: readonly ChainTransaction[]): NanoTon 
 }
 
 export function computeExitCode({ description }: Transaction): number | undefined {
-  return description.type === 'generic' && description.computePhase.type === 'vm' ? description.computePhase.exitCode : undefined
+  return description.type === 'generic' && description.computePhase.type === 'vm'
+    ? description.computePhase.exitCode
+    : undefined
 }
 
 /** Sender and creation time of an internal message: together they name it. */
-export function messageId(message: Message | null | undefined): { from: string; createdLt: bigint; bounced: boolean } | undefined {
+export function messageId(
+  message: Message | null | undefined
+): { from: string; createdLt: bigint; bounced: boolean } | undefined {
   const info = message?.info
-  return info?.type === 'internal' ? { from: info.src.toRawString(), createdLt: info.createdLt, bounced: info.bounced } : undefined
+  return info?.type === 'internal'
+    ? { from: info.src.toRawString(), createdLt: info.createdLt, bounced: info.bounced }
+    : undefined
 }
 
 function readOutgoing({ info }: Message): OutgoingMessage[] {

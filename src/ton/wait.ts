@@ -55,7 +55,7 @@ export async function poll<T>(
 /** Settles like `promise`, or rejects as soon as the signal is aborted; the work itself then ends unheard. */
 export async function abortable<T>(promise: Promise<T>, { signal }: AbortOptions): Promise<T> {
   if (signal === undefined) {
-    return await promise
+    return promise
   }
   throwIfAborted(signal)
   let onAbort: (() => void) | undefined

@@ -1,14 +1,18 @@
-import { type Address, beginCell, type Builder, Cell, Dictionary, type Transaction } from '@ton/core'
+import assert from 'node:assert/strict'
+import { type Address, type Builder, beginCell, Cell, Dictionary, type Transaction } from '@ton/core'
 import { Blockchain, type SandboxContract, type SendMessageResult, type TreasuryContract } from '@ton/sandbox'
 import { parseRawAddress } from '../../src/core/address.ts'
 import { type Ed25519KeyPair, ed25519FromSeed, ed25519Sign } from '../../src/core/ed25519.ts'
 import { type NanoTon, nanoTon, parseTon } from '../../src/core/nano-ton.ts'
 import { closeHash, voucherHash } from '../../src/payments/voucher-hash.ts'
-import { ChannelContract, type ChannelState, type SignedFields } from '../../src/ton/channel-contract.ts'
-import { channelAddress, type ChannelTerms } from '../../src/ton/channel-address.ts'
+import { type ChannelTerms, channelAddress } from '../../src/ton/channel-address.ts'
+import { ChannelContract, type ChannelState, type SignedFields, storeFund } from '../../src/ton/channel-contract.ts'
 
 export const GLOBAL_ID = -217
 export const CHALLENGE_SECONDS = 600
+
+/** Attached to a message; what is left of it comes back. */
+export const GAS: NanoTon = parseTon('0.05')
 
 const GLOBAL_ID_PARAM = 19
 
@@ -42,7 +46,9 @@ export class ChannelFixture {
   }
 
   static async create(terms: Partial<ChannelTerms> = {}): Promise<ChannelFixture> {
-    const chain = await Blockchain.create({ config: withGlobalId((await Blockchain.create({ config: 'slim' })).config) })
+    const chain = await Blockchain.create({
+      config: withGlobalId((await Blockchain.create({ config: 'slim' })).config)
+    })
     chain.now = 1_800_000_000
     const wallets: [Wallet, Wallet, Wallet] = [
       await chain.treasury('payer'),
@@ -57,8 +63,13 @@ export class ChannelFixture {
   }
 
   /** Sends one message from a wallet to the channel and returns all that came of it. */
-  async send(from: Wallet, body: (builder: Builder) => void, value: bigint, deploy = false): Promise<SendMessageResult> {
-    return await from.send({
+  async send(
+    from: Wallet,
+    body: (builder: Builder) => void,
+    value: bigint,
+    deploy = false
+  ): Promise<SendMessageResult> {
+    return from.send({
       to: this.address,
       value,
       bounce: true,
@@ -67,8 +78,30 @@ export class ChannelFixture {
     })
   }
 
+  /** Opens the channel. */
+  async open(deposit: NanoTon = ton('1')): Promise<void> {
+    const tx = transactionOn(await this.send(this.payer, storeFund(deposit), deposit + GAS, true), this.address)
+    assert.deepEqual([exitCode(tx), tx.description.type === 'generic' && tx.description.aborted], [0, false])
+  }
+
+  /** A refused opening leaves the code at its address, as if nobody had been there. */
+  async stateOrNew(): Promise<ChannelState> {
+    return (await this.exists())
+      ? this.state()
+      : { state: 'new', deposit: ton('0'), settled: ton('0'), closeAt: 0, openedLt: 0n }
+  }
+
+  /** What `wallet` gained by `act`, gas it paid to send and receive left out. */
+  async gain(wallet: Wallet, act: () => Promise<SendMessageResult>): Promise<bigint> {
+    const before = await this.balance(wallet.address)
+    const result = await act()
+    const account = BigInt(`0x${wallet.address.hash.toString('hex')}`)
+    const own = networkFees(result.transactions.filter(tx => tx.address === account))
+    return (await this.balance(wallet.address)) - before + own
+  }
+
   async state(): Promise<ChannelState> {
-    return await this.chain.openContract(this.channel).getChannelState()
+    return this.chain.openContract(this.channel).getChannelState()
   }
 
   async exists(): Promise<boolean> {
@@ -129,12 +162,16 @@ export function transactionOn(result: { transactions: Transaction[] }, address: 
 /** Exit code of the compute phase. */
 export function exitCode(tx: Transaction): number | undefined {
   const { description } = tx
-  return description.type === 'generic' && description.computePhase.type === 'vm' ? description.computePhase.exitCode : undefined
+  return description.type === 'generic' && description.computePhase.type === 'vm'
+    ? description.computePhase.exitCode
+    : undefined
 }
 
 export function gasUsed(tx: Transaction): bigint {
   const { description } = tx
-  return description.type === 'generic' && description.computePhase.type === 'vm' ? description.computePhase.gasUsed : 0n
+  return description.type === 'generic' && description.computePhase.type === 'vm'
+    ? description.computePhase.gasUsed
+    : 0n
 }
 
 /** What the network kept of these transactions: their fees, and the forwarding fees of messages between accounts. */

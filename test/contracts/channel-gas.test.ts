@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { beginCell, external } from '@ton/core'
 import type { BlockchainSnapshot, SendMessageResult } from '@ton/sandbox'
 import { storeClaim, storeCoopClose, storeFinish, storeFund, storeStartClose } from '../../src/ton/channel-contract.ts'
-import { ChannelFixture, CHALLENGE_SECONDS, exitCode, gasUsed, ton, transactionOn } from './channel-fixture.ts'
+import { CHALLENGE_SECONDS, ChannelFixture, exitCode, gasUsed, ton, transactionOn } from './channel-fixture.ts'
 import { findUp } from './find-up.ts'
 
 /** Most gas each kind of message may use, from the issue's targets and the README's table. */
@@ -42,7 +42,9 @@ describe('channel gas and size', () => {
     measure('top-up', await f.send(f.payer, storeFund(ton('1')), ton('1.05')))
     measure('claim by the payee', await f.send(f.payee, storeClaim(await f.voucher(ton('0.1'))), ton('0.05')))
     measure('claim by another', await f.send(f.stranger, storeClaim(await f.voucher(ton('0.2'))), ton('0.05')))
-    const body = beginCell().store(storeClaim(await f.voucher(ton('0.3')))).endCell()
+    const body = beginCell()
+      .store(storeClaim(await f.voucher(ton('0.3'))))
+      .endCell()
     measure('external claim', await f.chain.sendMessage(external({ to: f.address, body })))
     measure('start close', await f.send(f.payer, storeStartClose(), ton('0.05')))
     const closing = f.chain.snapshot()
@@ -53,10 +55,18 @@ describe('channel gas and size', () => {
     measure('finish by the payer', await f.send(f.payer, storeFinish(), ton('0.05')))
     await f.chain.loadFrom(later)
     measure('finish by another', await f.send(f.stranger, storeFinish(), ton('0.05')))
-    await measureFrom(closing, 'coop close by the payer', async () => await f.send(f.payer, storeCoopClose(statement), ton('0.05')))
-    await measureFrom(closing, 'coop close by the payee', async () => await f.send(f.payee, storeCoopClose(statement), ton('0.05')))
-    await measureFrom(closing, 'coop close by the payee with a voucher', async () => await f.send(f.payee, storeCoopClose(higher, voucher), ton('0.05')))
-    await measureFrom(closing, 'coop close by another with a voucher', async () => await f.send(f.stranger, storeCoopClose(higher, voucher), ton('0.05')))
+    await measureFrom(closing, 'coop close by the payer', async () =>
+      f.send(f.payer, storeCoopClose(statement), ton('0.05'))
+    )
+    await measureFrom(closing, 'coop close by the payee', async () =>
+      f.send(f.payee, storeCoopClose(statement), ton('0.05'))
+    )
+    await measureFrom(closing, 'coop close by the payee with a voucher', async () =>
+      f.send(f.payee, storeCoopClose(higher, voucher), ton('0.05'))
+    )
+    await measureFrom(closing, 'coop close by another with a voucher', async () =>
+      f.send(f.stranger, storeCoopClose(higher, voucher), ton('0.05'))
+    )
   })
 
   function measure(name: string, result: SendMessageResult): void {
@@ -65,13 +75,17 @@ describe('channel gas and size', () => {
     used.set(name, gasUsed(tx))
   }
 
-  async function measureFrom(snapshot: BlockchainSnapshot, name: string, act: () => Promise<SendMessageResult>): Promise<void> {
+  async function measureFrom(
+    snapshot: BlockchainSnapshot,
+    name: string,
+    act: () => Promise<SendMessageResult>
+  ): Promise<void> {
     await f.chain.loadFrom(snapshot)
     measure(name, await act())
   }
 
   it('keeps every message within its target', () => {
-    assert.deepEqual([...used.keys()].sort(), Object.keys(TARGETS).sort())
+    assert.deepEqual([...used.keys()].toSorted(), Object.keys(TARGETS).toSorted())
     for (const [name, gas] of used) {
       assert.ok(gas <= (TARGETS[name] ?? 0n), `${name}: ${gas} gas, at most ${TARGETS[name]}`)
     }

@@ -11,7 +11,11 @@ const fields = fc.record({
   openedLt: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
   // Every length of Coins, and its edges.
   cumulative: fc
-    .oneof(fc.bigInt({ min: 0n, max: MAX_NANO_TON }), fc.nat(120).map(bits => (1n << BigInt(bits)) - 1n), fc.nat(119).map(bits => 1n << BigInt(bits)))
+    .oneof(
+      fc.bigInt({ min: 0n, max: MAX_NANO_TON }),
+      fc.nat(120).map(bits => (1n << BigInt(bits)) - 1n),
+      fc.nat(119).map(bits => 1n << BigInt(bits))
+    )
     .map(nanoTon)
 })
 
@@ -28,7 +32,12 @@ describe('voucher hash', () => {
   })
 
   it('refuses fields that do not fit', () => {
-    const good = { globalId: -217, channel: { workchain: 0, hash: new Uint8Array(32) }, openedLt: 1n, cumulative: nanoTon(1n) }
+    const good = {
+      globalId: -217,
+      channel: { workchain: 0, hash: new Uint8Array(32) },
+      openedLt: 1n,
+      cumulative: nanoTon(1n)
+    }
     assert.throws(() => voucherHash({ ...good, cumulative: (MAX_NANO_TON + 1n) as never }), RangeError)
     assert.throws(() => voucherHash({ ...good, cumulative: -1n as never }), RangeError)
     assert.throws(() => voucherHash({ ...good, openedLt: 2n ** 64n }), RangeError)

@@ -1,9 +1,17 @@
 import { ChainServer, type ChainServerInit } from '../../simnet/chain/chain-server.ts'
 import { parseRawAddress } from '../../src/core/address.ts'
 import { type Ed25519KeyPair, ed25519FromSeed, ed25519Sign } from '../../src/core/ed25519.ts'
-import { nanoTon, type NanoTon } from '../../src/core/nano-ton.ts'
+import { type NanoTon, nanoTon } from '../../src/core/nano-ton.ts'
 import { closeHash, voucherHash } from '../../src/payments/voucher-hash.ts'
-import { type ChannelTerms, type ClaimVoucher, createTon, GLOBAL_IDS, type TonChain, type TonInit, type TonWallet } from '../../src/ton/index.ts'
+import {
+  type ChannelTerms,
+  type ClaimVoucher,
+  createTon,
+  GLOBAL_IDS,
+  type TonChain,
+  type TonInit,
+  type TonWallet
+} from '../../src/ton/index.ts'
 
 export interface Party {
   key: Ed25519KeyPair
@@ -21,11 +29,14 @@ export class ChainFixture {
 
   async party(seed: number, init: Partial<TonInit> = {}): Promise<Party> {
     const key = ed25519FromSeed(new Uint8Array(32).fill(seed))
-    return { key, ...(await createTon({}, { endpoint: this.server.endpoint, globalId: GLOBAL_IDS.simnet, key, ...init })) }
+    return {
+      key,
+      ...(await createTon({}, { endpoint: this.server.endpoint, globalId: GLOBAL_IDS.simnet, key, ...init }))
+    }
   }
 
   async post(path: string, body: unknown): Promise<Response> {
-    return await fetch(`${this.server.url}${path}`, { method: 'POST', body: JSON.stringify(body) })
+    return fetch(`${this.server.url}${path}`, { method: 'POST', body: JSON.stringify(body) })
   }
 
   /** Gives money and waits for it. */

@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Chain } from '../../src/payments/chain.ts'
 import { type ChainTransaction, networkFees } from '../../src/ton/index.ts'
-import { ChainFixture, milliTon, type Party, signClose, signVoucher, terms } from './chain-fixture.ts'
+import { ChainFixture, milliTon, type Party, signClose, signVoucher, terms, until } from './chain-fixture.ts'
+
+/** An error of this code which promises that nothing was sent. */
+const unsent = (code: string) => (err: { code?: string; details?: { sent?: boolean } }) =>
+  err.code === code && err.details?.sent === false
 
 describe('channels over a chain server', () => {
   let fixture: ChainFixture
@@ -24,7 +29,7 @@ describe('channels over a chain server', () => {
   })
 
   async function history(addresses: string[]): Promise<ChainTransaction[]> {
-    const lists = await Promise.all(addresses.map(async address => await payer.chain.transactionsOf(address)))
+    const lists = await Promise.all(addresses.map(async address => payer.chain.transactionsOf(address)))
     return lists.flat()
   }
 
@@ -34,12 +39,16 @@ describe('channels over a chain server', () => {
     const known = new Set((await history(wallets.map(wallet => wallet.address))).map(tx => tx.hash))
 
     const { channel, openedLt } = await payer.chain.openChannel(terms(payer, payee), milliTon(1_000))
-    assert.equal(channel, payee.chain.channelAddress(terms(payer, payee)))
+    // The port that payments declares: the compiler checks it here.
+    const port: Chain = payee.chain
+    assert.equal(channel, port.channelAddress(terms(payer, payee)))
     await payer.chain.topUp(channel, milliTon(200))
     const claim = await payee.chain.claim(channel, signVoucher(payer, channel, openedLt, milliTon(300)))
     const open = await payer.chain.readChannel(channel)
     assert.deepEqual([open.state, open.deposit, open.settled], ['open', milliTon(1_200), milliTon(300)])
-    assert.ok((await payer.chain.transactionsOf(channel)).some(tx => tx.hash === claim.transaction && tx.exitCode === 0))
+    assert.ok(
+      (await payer.chain.transactionsOf(channel)).some(tx => tx.hash === claim.transaction && tx.exitCode === 0)
+    )
 
     const total = milliTon(450)
     const payeeBefore = await payee.wallet.balance()
@@ -64,9 +73,155 @@ describe('channels over a chain server', () => {
 
   it('sends eight transfers at once, each exactly once', async () => {
     const before = await payee.wallet.balance()
-    await Promise.all(Array.from({ length: 8 }, async () => await payer.wallet.send(payee.wallet.address, milliTon(1))))
-    const received = (await payee.chain.transactionsOf(payee.wallet.address)).filter(tx => tx.from === payer.wallet.address)
+    await Promise.all(Array.from({ length: 8 }, async () => payer.wallet.send(payee.wallet.address, milliTon(1))))
+    const received = (await payee.chain.transactionsOf(payee.wallet.address)).filter(
+      tx => tx.from === payer.wallet.address
+    )
     assert.equal(received.length, 8)
     assert.equal(before + milliTon(8) - networkFees(received), await payee.wallet.balance())
+  })
+
+  it('tells a close from what the wallet got where the history of a closed channel is gone', async () => {
+    await fixture.post('/simnet/faults', { pruned: true })
+    const { channel, openedLt } = await payer.chain.openChannel(terms(payer, payee), milliTon(1_000))
+    const payeeSignature = signClose(payee, channel, openedLt, milliTon(0))
+    const { transaction } = await payer.chain.coopClose(channel, { openedLt, cumulative: milliTon(0), payeeSignature })
+    assert.deepEqual(await payer.chain.transactionsOf(channel), [])
+    const received = (await payer.chain.transactionsOf(payer.wallet.address)).find(tx => tx.hash === transaction)
+    assert.equal(received?.from, channel)
+    assert.ok(received.inValue > milliTon(990))
+  })
+
+  it('closes alone after the challenge, and opens the same address again', async () => {
+    const own = terms(payer, payee, { challengeSeconds: 1 })
+    const { channel, openedLt } = await payer.chain.openChannel(own, milliTon(1_000))
+    await payer.chain.startClose(channel)
+    const view = await payer.chain.readChannel(channel)
+    assert.equal(view.state, 'closing')
+    await until(async () => (await payer.chain.tip()).timeMs >= view.closeAtMs)
+    await payee.chain.finish(channel)
+    assert.equal((await payer.chain.readChannel(channel)).state, 'missing')
+    const again = await payer.chain.openChannel(own, milliTon(500))
+    assert.equal(again.channel, channel)
+    assert.ok(again.openedLt > openedLt)
+    // A voucher of the first opening is worth nothing in the second.
+    await assert.rejects(payee.chain.claim(channel, signVoucher(payer, channel, openedLt, milliTon(100))), {
+      code: 'CHAIN_REFUSED',
+      details: { channel, exitCode: 104 }
+    })
+  })
+
+  describe('says no before anything is sent', () => {
+    it('to a deposit that the wallet does not have', async () => {
+      await assert.rejects(payer.chain.openChannel(terms(payer, payee), milliTon(6_000)), unsent('NOT_ENOUGH_BALANCE'))
+      await assert.rejects(payer.wallet.send(payee.wallet.address, milliTon(5_000)), unsent('NOT_ENOUGH_BALANCE'))
+    })
+
+    it('to terms of another network or payer', async () => {
+      await assert.rejects(
+        payer.chain.openChannel(terms(payer, payee, { globalId: -239 }), milliTon(1)),
+        unsent('CHANNEL_TERMS_INVALID')
+      )
+      await assert.rejects(payer.chain.openChannel(terms(payee, payer), milliTon(1)), unsent('CHANNEL_TERMS_INVALID'))
+    })
+
+    it('to a channel that is missing, open already or paid already', async () => {
+      const channel = payer.chain.channelAddress(terms(payer, payee))
+      const before = await payer.wallet.balance()
+      await assert.rejects(payer.chain.topUp(channel, milliTon(1)), unsent('CHANNEL_MISSING'))
+      assert.equal(await payer.wallet.balance(), before)
+      const { openedLt } = await payer.chain.openChannel(terms(payer, payee), milliTon(1_000))
+      await assert.rejects(payer.chain.openChannel(terms(payer, payee), milliTon(1_000)), unsent('CHANNEL_EXISTS'))
+      const voucher = signVoucher(payer, channel, openedLt, milliTon(10))
+      await payee.chain.claim(channel, voucher)
+      await assert.rejects(payee.chain.claim(channel, voucher), unsent('NOTHING_TO_CLAIM'))
+    })
+
+    it('to a transfer that the chain never took', async () => {
+      const hasty = await fixture.party(1, { validForSeconds: 1 })
+      await fixture.post('/simnet/faults', { dropSends: true })
+      await assert.rejects(hasty.wallet.send(payee.wallet.address, milliTon(1)), unsent('CHAIN_TIMEOUT'))
+      await fixture.post('/simnet/faults', { dropSends: false })
+      await hasty.wallet.send(payee.wallet.address, milliTon(1))
+    })
+  })
+
+  it('names the endpoint when the chain is down, and works on once it is back', async () => {
+    await fixture.post('/simnet/faults', { down: true })
+    await assert.rejects(
+      payer.wallet.balance(),
+      (err: { code?: string; details?: { endpoint?: string } }) =>
+        err.code === 'CHAIN_UNREACHABLE' && err.details?.endpoint === fixture.server.url
+    )
+    await fixture.post('/simnet/faults', { down: false })
+    assert.ok((await payer.wallet.balance()) > 0n)
+  })
+
+  it('gives up with CHAIN_TIMEOUT when blocks stop, and promises nothing', async () => {
+    const hasty = await fixture.party(1, { timeoutMs: 400 })
+    await fixture.post('/simnet/faults', { stall: true })
+    await assert.rejects(
+      hasty.wallet.send(payee.wallet.address, milliTon(1)),
+      (err: { code?: string; details?: { sent?: boolean } }) =>
+        err.code === 'CHAIN_TIMEOUT' && err.details?.sent === undefined
+    )
+  })
+
+  it('stops waiting as soon as the caller gives up', async () => {
+    await fixture.post('/simnet/faults', { delayMs: 5_000 })
+    const started = Date.now()
+    await assert.rejects(payer.wallet.balance({ signal: AbortSignal.timeout(50) }), { code: 'CANCELLED' })
+    assert.ok(Date.now() - started < 2_000)
+  })
+})
+
+describe('a chain that is stopped and started again', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'cocoon-chain-'))
+  after(() => rmSync(folder, { recursive: true, force: true }))
+
+  it('has the same balances, channels, history and height', async () => {
+    const stateFile = join(folder, 'chain.json')
+    const first = new ChainFixture({ stateFile })
+    await first.server.start()
+    const [payer, payee] = [await first.party(1), await first.party(2)]
+    await first.fund(payer.wallet, milliTon(2_000))
+    const { channel } = await payer.chain.openChannel(terms(payer, payee), milliTon(1_000))
+    const before = {
+      balance: await payer.wallet.balance(),
+      view: await payer.chain.readChannel(channel),
+      history: await payer.chain.transactionsOf(payer.wallet.address)
+    }
+    const { height } = await payer.chain.tip()
+    await first.server.stop()
+
+    const second = new ChainFixture({ stateFile })
+    await second.server.start()
+    try {
+      const again = await second.party(1)
+      const after = {
+        balance: await again.wallet.balance(),
+        view: await again.chain.readChannel(channel),
+        history: await again.chain.transactionsOf(again.wallet.address)
+      }
+      assert.deepEqual(after, before)
+      assert.ok((await again.chain.tip()).height >= height)
+      await again.chain.topUp(channel, milliTon(100))
+      assert.equal((await again.chain.readChannel(channel)).deposit, milliTon(1_100))
+    } finally {
+      await second.server.stop()
+    }
+  })
+
+  it('refuses a damaged state file by name', async () => {
+    const stateFile = join(folder, 'damaged.json')
+    writeFileSync(stateFile, '{"version":1,')
+    await assert.rejects(new ChainFixture({ stateFile }).server.start(), { code: 'SIMNET_STATE_INVALID' })
+  })
+
+  it('refuses a port that is taken', async () => {
+    const first = new ChainFixture()
+    await first.server.start()
+    await assert.rejects(new ChainFixture({ port: first.server.port }).server.start(), { code: 'PORT_BUSY' })
+    await first.server.stop()
   })
 })
