@@ -48,7 +48,8 @@ async function install(wanted) {
   const seconds = () => `${Math.round((Date.now() - startMs) / 1000)} s`
   const progress = setInterval(() => {
     const done = paths.filter(path => existsSync(join(root, path, 'package.json'))).length
-    console.log(`  ${seconds()}: ${done} of ${paths.length} packages unpacked`)
+    const what = done === 0 ? 'reading the registry' : `${done} of ${paths.length} packages unpacked`
+    console.log(`  ${seconds()}: ${what}`)
   }, PROGRESS_EVERY_MS)
   try {
     await npmCi()
@@ -89,13 +90,12 @@ function npmCi() {
 }
 
 function installFailure(said, ending) {
-  const lines = said.split('\n').filter(line => /^npm (error|ERR!)/.test(line))
-  const plain = lines.map(line => line.replace(/^npm (error|ERR!)\s*/, ''))
-  const code = plain.find(line => line.startsWith('code '))?.slice('code '.length) ?? ending
-  const reason =
-    plain.find(line => line !== '' && !/^(code|errno|syscall|network|path) ?/.test(line)) ??
-    plain.find(line => line.startsWith('network')) ??
-    ''
+  const lines = said
+    .split('\n')
+    .filter(line => /^npm (?:error|ERR!)/.test(line))
+    .map(line => line.replace(/^npm (?:error|ERR!)\s*(?:network )?/, ''))
+  const code = lines.find(line => line.startsWith('code '))?.slice('code '.length) ?? ending
+  const reason = lines.find(line => line !== '' && !/^(?:code|errno|syscall|path|A complete log)\b/.test(line)) ?? ''
   const detail = `npm ci failed with ${code}${reason === '' ? '' : ` (${reason})`}`
   const advice =
     code === 'EUSAGE'
