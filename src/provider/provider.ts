@@ -95,6 +95,11 @@ export class Provider {
     return { free: this.#slots.free, total: this.#slots.total }
   }
 
+  /** What the enclave's evidence proves. Known after `start`. */
+  get tier(): string {
+    return this.#identity.current.tier
+  }
+
   /** Resolves after the capacity record was read back from the DHT for the first time. */
   readonly published = new Promise<void>(resolve => {
     this.#onPublished = resolve
@@ -106,7 +111,7 @@ export class Provider {
     const stop = this.#stopped.signal
     await this.#identity.refresh({ signal: stop })
     await mesh.handle(PROTOCOLS.attest, (stream, peer) => this.#track(this.#attest(stream), peer.id), {
-      maxFrameBytes: 64
+      maxFrameBytes: LIMITS.attestReplyBytes
     })
     await mesh.handle(PROTOCOLS.job, (stream, peer) => this.#track(this.#serve(stream, peer.id), peer.id), {
       maxFrameBytes: LIMITS.jobFrameBytes

@@ -1,0 +1,120 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { type CocoonNode, createHome, createNode, type NodeInit } from '../../src/index.ts'
+
+const CLI = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
+const CHAIN = fileURLToPath(new URL('../chain/main.js', import.meta.url))
+
+/** What a provider process says when it is ready. */
+interface Ready {
+  peerId: string
+  addresses: string[]
+  pid: number
+  enclavePid: number
+}
+
+/** A chain process and a provider process; clients are nodes of this process. */
+export class BenchMesh {
+  readonly ready: Ready
+  readonly #url: string
+  readonly #endpoint: string
+  readonly #folder: string
+  readonly #children: ChildProcess[]
+  readonly #nodes: CocoonNode[] = []
+  #homes = 0
+
+  private constructor(url: string, endpoint: string, folder: string, children: ChildProcess[], ready: Ready) {
+    this.#url = url
+    this.#endpoint = endpoint
+    this.#folder = folder
+    this.#children = children
+    this.ready = ready
+  }
+
+  static async start(modelPath?: string): Promise<BenchMesh> {
+    const folder = await mkdtemp(join(tmpdir(), 'cocoon-bench-'))
+    const chain = spawn(process.execPath, [CHAIN, '--with-parent'], { stdio: ['pipe', 'pipe', 'inherit'] })
+    const { url, endpoint } = (await firstEvent(chain, () => true)) as { url: string; endpoint: string }
+    const home = join(folder, 'provider')
+    const { walletAddress } = await createHome({ home, network: 'simnet', chainEndpoint: endpoint })
+    await faucet(url, walletAddress)
+    const args = ['provide', '--json', '--home', home, '--threads', '1', '--slots', '1']
+    const code = `import { main } from ${JSON.stringify(CLI)}; process.exitCode = await main(process.argv.slice(1))`
+    const provider = spawn(
+      process.execPath,
+      ['--input-type=module', '-e', code, '--', ...args, ...(modelPath === undefined ? [] : ['--model', modelPath])],
+      { stdio: ['ignore', 'pipe', 'inherit'] }
+    )
+    const ready = (await firstEvent(provider, event => event['event'] === 'ready')) as unknown as Ready
+    return new BenchMesh(url, endpoint, folder, [chain, provider], ready)
+  }
+
+  /** A new funded client that knows the provider's address and nothing else. */
+  async client(init: Partial<NodeInit> = {}): Promise<CocoonNode> {
+    const home = join(this.#folder, `client-${++this.#homes}`)
+    const { walletAddress } = await createHome({
+      home,
+      network: 'simnet',
+      chainEndpoint: this.#endpoint,
+      bootstrap: this.ready.addresses
+    })
+    await faucet(this.#url, walletAddress)
+    const node = await createNode({ ...init, home, role: 'client' })
+    this.#nodes.push(node)
+    await node.start()
+    return node
+  }
+
+  /** Resident memory in MiB. Linux only; undefined elsewhere. */
+  async memory(): Promise<{ hostMiB: number; enclaveMiB: number } | undefined> {
+    try {
+      const { pid, enclavePid } = this.ready
+      return { hostMiB: await residentMiB(pid), enclaveMiB: await residentMiB(enclavePid) }
+    } catch {
+      return undefined
+    }
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#nodes.map(node => node.stop()))
+    for (const child of [...this.#children].reverse()) {
+      child.kill('SIGTERM')
+      if (child.exitCode === null && child.signalCode === null) {
+        await once(child, 'exit')
+      }
+    }
+    await rm(this.#folder, { recursive: true, force: true })
+  }
+}
+
+async function faucet(url: string, address: string): Promise<void> {
+  const body = JSON.stringify({ address, amount: '10000000000' })
+  const response = await fetch(`${url}/simnet/faucet`, { method: 'POST', body })
+  if (!response.ok) {
+    throw new Error(`The faucet answered ${response.status}`)
+  }
+}
+
+async function firstEvent(
+  child: ChildProcess,
+  wanted: (event: Record<string, unknown>) => boolean
+): Promise<Record<string, unknown>> {
+  for await (const line of createInterface({ input: child.stdout as NodeJS.ReadableStream })) {
+    const event = JSON.parse(line) as Record<string, unknown>
+    if (wanted(event)) {
+      child.stdout?.resume()
+      return event
+    }
+  }
+  throw new Error('The process ended before it was ready')
+}
+
+async function residentMiB(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8')
+  return Math.round(Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1024)
+}

@@ -1,0 +1,141 @@
+import '../../src/core/node20-shim.ts'
+import { cpus } from 'node:os'
+import { parseArgs } from 'node:util'
+import { type Engine, defaultModelPath, openLlamaEngine } from '../../src/inference/index.ts'
+import type { CocoonNode } from '../../src/index.ts'
+import { toHex } from '../../src/core/bytes.ts'
+import { PROTOCOLS } from '../../src/wire/protocols.ts'
+import { type AnswerTiming, timeAnswer, tokensPerSecond } from './answer-timer.ts'
+import { BenchMesh } from './bench-mesh.ts'
+import { median, round, spread } from './statistics.ts'
+import { benchVouchers } from './vouchers.ts'
+
+// node main.js [--rounds <n>] [--model <gguf>]: prints one JSON object. Everything is a ratio or a median of one run.
+
+const QUESTION = 'Tell me a story about a fox.'
+const MAX_TOKENS = 400
+
+const { values } = parseArgs({
+  options: { rounds: { type: 'string', default: '15' }, model: { type: 'string' } }
+})
+const rounds = Number(values.rounds)
+const modelPath = values.model ?? defaultModelPath()
+
+const engine = await openLlamaEngine({ modelPath, threads: 1, slots: 1 })
+const modelDigestHex = toHex(engine.model.digest)
+const mesh = await BenchMesh.start(values.model)
+try {
+  const idle = await mesh.memory()
+  const { client, coldMs, offerMs } = await coldStarts()
+  const stream = await compareStreams(client)
+  console.log(
+    JSON.stringify(
+      {
+        machine: { cores: cpus().length, cpu: cpus()[0]?.model, node: process.version },
+        model: { name: engine.model.name, parameters: engine.model.parameters, threads: 1, rounds },
+        stream,
+        coldFirstTokenMs: coldMs,
+        announcementToOfferMs: offerMs,
+        vouchers: await benchVouchers(),
+        memory: { idle, afterLoad: await mesh.memory() }
+      },
+      null,
+      2
+    )
+  )
+} finally {
+  await mesh.stop()
+  await engine.close()
+}
+
+/** First questions of fresh clients: discovery, attestation, announcement, offer, channel. */
+async function coldStarts(): Promise<{ client: CocoonNode; coldMs: object; offerMs: object }> {
+  const withOpening: number[] = []
+  const withChannel: number[] = []
+  const offers: number[] = []
+  let client: CocoonNode | undefined
+  for (let round = 0; round < 3; round++) {
+    await client?.stop()
+    const watch = offerWatch()
+    client = await mesh.client({ tap: watch.tap })
+    const address = mesh.ready.peerId
+    withOpening.push((await timeAnswer(ask(client))).firstTokenMs)
+    offers.push(watch.elapsedMs())
+    // A second client with an open channel but no session: the channel is opened before the clock starts.
+    await client.stop()
+    const second = await mesh.client()
+    await second.client?.openChannel(address)
+    withChannel.push((await timeAnswer(ask(second))).firstTokenMs)
+    client = second
+  }
+  return {
+    client: client as CocoonNode,
+    coldMs: { channelOpenedOnTheWay: spread(withOpening), channelOpenBefore: spread(withChannel) },
+    offerMs: spread(offers)
+  }
+}
+
+/** Time from the announcement leaving this node to the offer arriving. */
+function offerWatch(): { tap: NonNullable<Parameters<BenchMesh['client']>[0]>['tap'] & object; elapsedMs: () => number } {
+  let announcedMs = Number.NaN
+  let offeredMs = Number.NaN
+  return {
+    tap: ({ kind, direction, protocol }) => {
+      if (kind === 'gossip' && direction === 'out' && protocol.startsWith('/cocoon/jobs/')) {
+        announcedMs = performance.now()
+      } else if (kind === 'stream' && direction === 'in' && protocol === PROTOCOLS.offer) {
+        offeredMs = performance.now()
+      }
+    },
+    elapsedMs: () => offeredMs - announcedMs
+  }
+}
+
+/** The same question in turns: over the mesh on a warm session, and on the same engine in this process. */
+async function compareStreams(client: CocoonNode) {
+  const overMesh: AnswerTiming[] = []
+  const inProcess: AnswerTiming[] = []
+  await timeAnswer(ask(client))
+  await timeAnswer(generate(engine))
+  for (let turn = 0; turn < rounds; turn++) {
+    inProcess.push(await timeAnswer(generate(engine)))
+    overMesh.push(await timeAnswer(ask(client)))
+  }
+  const ratios = overMesh.map((timing, at) => tokensPerSecond(timing) / tokensPerSecond(inProcess[at] as AnswerTiming))
+  const added = overMesh.map((timing, at) => timing.firstTokenMs - (inProcess[at] as AnswerTiming).firstTokenMs)
+  return {
+    tokensPerAnswer: median(overMesh.map(({ tokens }) => tokens)),
+    meshTokensPerSecond: spread(overMesh.map(tokensPerSecond)),
+    engineTokensPerSecond: spread(inProcess.map(tokensPerSecond)),
+    meshOverEngine: spread(ratios, 3),
+    warmAddedFirstTokenMs: spread(added, 2),
+    engineFirstTokenMs: round(median(inProcess.map(({ firstTokenMs }) => firstTokenMs)))
+  }
+}
+
+async function* ask(node: CocoonNode): AsyncGenerator<{ text: string } | { tokens: number }> {
+  const request = {
+    messages: [{ role: 'user' as const, content: QUESTION }],
+    modelDigestHex,
+    maxTokens: MAX_TOKENS,
+    temperature: 0
+  }
+  for await (const event of node.client?.ask(request) ?? []) {
+    if (event.type === 'text') {
+      yield { text: event.text }
+    } else if (event.type === 'end') {
+      yield { tokens: event.usage.completionTokens }
+    }
+  }
+}
+
+async function* generate(local: Engine): AsyncGenerator<{ text: string } | { tokens: number }> {
+  const request = { messages: [{ role: 'user' as const, content: QUESTION }], maxTokens: MAX_TOKENS, temperature: 0 }
+  for await (const event of local.generate(request)) {
+    if (event.type === 'text') {
+      yield { text: event.text }
+    } else if (event.type === 'end') {
+      yield { tokens: event.completionTokens }
+    }
+  }
+}
