@@ -61,7 +61,7 @@ const STATUS: Readonly<Record<string, number>> = {
  * - `POST /api/v2/jsonRPC` the toncenter methods
  * - `POST /simnet/faucet` `{"address", "amount"}` (nanotons as text) gives money to an address
  * - `POST /simnet/faults` see {@link Faults}
- * - `GET /simnet/health` `{"ok", "seqno", "utime", "faults"}`
+ * - `GET /simnet/health` `{"ok", "seqno", "utime", "waiting", "faults"}`
  */
 export class ChainServer {
   readonly #init: ChainServerInit
@@ -197,7 +197,7 @@ export class ChainServer {
     switch (`${request.method} ${request.url}`) {
       case 'GET /simnet/health': {
         const { seqno, utime } = this.#chain?.block ?? { seqno: 0, utime: 0 }
-        return { ok: true, seqno, utime, faults: this.#faults }
+        return { ok: true, seqno, utime, waiting: this.#chain?.waiting ?? 0, faults: this.#faults }
       }
       case 'POST /simnet/faults':
         setFaults(this.#faults, body)

@@ -104,6 +104,11 @@ export class SimChain {
     return this.#block
   }
 
+  /** Messages that wait for the next block. */
+  get waiting(): number {
+    return this.#mempool.length
+  }
+
   /** Whether anything but the block number changed since the last call. */
   takeChanged(): boolean {
     const changed = this.#changed

@@ -4,14 +4,30 @@ import { CHANNEL_EXIT_CODES } from './channel-contract.ts'
 
 /** `CHAIN_UNREACHABLE`: no answer, or none worth the name, from the chain's endpoint. */
 export class ChainUnreachableError extends NetworkError {
+  readonly #parts: readonly [endpoint: string, method: string, why: string]
+
+  /** @param details `sent: false` only if no message was under way */
   constructor(endpoint: string, method: string, why: string, details: ErrorDetails = {}) {
     super(
       'CHAIN_UNREACHABLE',
       `The chain at ${endpoint} did not answer ${method}: ${why}. Check the endpoint and your connection`,
-      {
-        details: { endpoint, method, ...details }
-      }
+      { details: { endpoint, method, ...details } }
     )
+    this.#parts = [endpoint, method, why]
+  }
+
+  /** The same, with the promise that nothing was sent. */
+  unsent(): ChainUnreachableError {
+    return new ChainUnreachableError(...this.#parts, { sent: false })
+  }
+}
+
+/** Marks a failure of what comes before a message is sent. */
+export async function beforeSending<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (err) {
+    throw err instanceof ChainUnreachableError ? err.unsent() : err
   }
 }
 

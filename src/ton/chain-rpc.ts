@@ -114,7 +114,8 @@ export class ChainRpc {
       if (/cannot apply external message|not accepted/i.test(failure.text)) {
         throw new ChainRefusedError('the message', failure.text, { sent: false })
       }
-      throw this.#unreachable('sendBoc', failure)
+      const error = this.#unreachable('sendBoc', failure)
+      throw failure.notSent ? error.unsent() : error
     }
   }
 
@@ -138,6 +139,6 @@ export class ChainRpc {
 
   // The HTTP client's error is not handed on as cause: it carries the request's headers, the API key among them.
   #unreachable(method: string, failure: HttpFailure): ChainUnreachableError {
-    return new ChainUnreachableError(this.endpoint, method, failure.text, failure.notSent ? { sent: false } : {})
+    return new ChainUnreachableError(this.endpoint, method, failure.text)
   }
 }

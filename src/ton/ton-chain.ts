@@ -3,7 +3,7 @@ import type { AbortOptions } from '../core/abort.ts'
 import { MoneyError, UsageError } from '../core/errors.ts'
 import { type NanoTon, nanoTon, ZERO_NANO_TON } from '../core/nano-ton.ts'
 import { Turns } from '../core/turns.ts'
-import { ChainRefusedError, ChainTimeoutError, channelMissing, exitCodeText } from './chain-errors.ts'
+import { beforeSending, ChainRefusedError, ChainTimeoutError, channelMissing, exitCodeText } from './chain-errors.ts'
 import type { AccountView, ChainRpc } from './chain-rpc.ts'
 import { type ChannelTerms, channelAddress, channelCode, channelStateInit } from './channel-address.ts'
 import {
@@ -154,7 +154,7 @@ export class TonChain {
     this.#requireOurTerms(terms)
     const channel = channelAddress(terms)
     return this.#turns.take(channel, async () => {
-      if ((await this.readChannel(channel, options)).state !== 'missing') {
+      if ((await beforeSending(this.readChannel(channel, options))).state !== 'missing') {
         throw new MoneyError(
           'CHANNEL_EXISTS',
           `Channel ${channel} is open already: top it up, or open one with another salt`,
@@ -269,7 +269,7 @@ export class TonChain {
     check: (view: ChannelView) => void = () => undefined
   ): Promise<ChainReceipt> {
     return this.#turns.take(channel, async () => {
-      const view = await this.readChannel(channel, options)
+      const view = await beforeSending(this.readChannel(channel, options))
       if (view.state === 'missing') {
         throw channelMissing(channel)
       }

@@ -3,10 +3,15 @@ import { WalletContractV5R1 } from '@ton/ton'
 import type { AbortOptions } from '../core/abort.ts'
 import { formatRawAddress } from '../core/address.ts'
 import { type Ed25519KeyPair, ed25519Sign } from '../core/ed25519.ts'
-import { errorCode } from '../core/errors.ts'
 import { type NanoTon, nanoTon } from '../core/nano-ton.ts'
 import { Turns } from '../core/turns.ts'
-import { ChainRefusedError, ChainTimeoutError, NotEnoughBalanceError } from './chain-errors.ts'
+import {
+  beforeSending,
+  ChainRefusedError,
+  ChainTimeoutError,
+  ChainUnreachableError,
+  NotEnoughBalanceError
+} from './chain-errors.ts'
 import type { AccountView, ChainRpc } from './chain-rpc.ts'
 import { poll, type Sleep } from './wait.ts'
 
@@ -108,7 +113,7 @@ export class TonWallet {
   }
 
   async #transferNow(transfer: Transfer, options: AbortOptions): Promise<SentTransfer> {
-    const account = await this.#rpc.account(this.address, options)
+    const account = await beforeSending(this.#rpc.account(this.address, options))
     const need = transfer.value + FEE_MARGIN
     if (account.balance < need) {
       throw new NotEnoughBalanceError(this.address, account.balance, need)
@@ -125,7 +130,7 @@ export class TonWallet {
       await this.#rpc.sendBoc(beginCell().store(storeMessage(message)).endCell().toBoc(), options)
     } catch (err) {
       // Without an answer the message may have arrived all the same: the chain knows.
-      if (errorCode(err) !== 'CHAIN_UNREACHABLE') {
+      if (!(err instanceof ChainUnreachableError) || err.details['sent'] === false) {
         throw err
       }
     }

@@ -39,6 +39,10 @@ export class ChainFixture {
     return fetch(`${this.server.url}${path}`, { method: 'POST', body: JSON.stringify(body) })
   }
 
+  async health(): Promise<{ seqno: number; waiting: number }> {
+    return (await (await fetch(`${this.server.url}/simnet/health`)).json()) as { seqno: number; waiting: number }
+  }
+
   /** Gives money and waits for it. */
   async fund(wallet: TonWallet, amount: bigint): Promise<void> {
     const before = await wallet.balance()

@@ -167,6 +167,20 @@ describe('channels over a chain server', () => {
     )
   })
 
+  it('promises that nothing was sent only as long as nothing was', async () => {
+    await fixture.post('/simnet/faults', { stall: true })
+    const sending = assert.rejects(
+      payer.wallet.send(payee.wallet.address, milliTon(1)),
+      (err: { code?: string; details?: { sent?: boolean } }) =>
+        err.code === 'CHAIN_UNREACHABLE' && err.details?.sent === undefined
+    )
+    await until(async () => (await fixture.health()).waiting === 1)
+    await fixture.server.stop()
+    await sending
+    await assert.rejects(payer.wallet.send(payee.wallet.address, milliTon(1)), unsent('CHAIN_UNREACHABLE'))
+    await assert.rejects(payer.chain.openChannel(terms(payer, payee), milliTon(1)), unsent('CHAIN_UNREACHABLE'))
+  })
+
   it('stops waiting as soon as the caller gives up', async () => {
     await fixture.post('/simnet/faults', { delayMs: 5_000 })
     const started = Date.now()
