@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { readFile } from 'node:fs/promises'
 import { decodeStatement, SIMNET_POLICY, verifyAttestation } from '../../src/attest/index.ts'
 import { toHex } from '../../src/core/bytes.ts'
 import { type Logger, silentLogger } from '../../src/core/logger.ts'
@@ -141,14 +140,13 @@ describe('enclave process', function () {
     const question = sealQuestion(statement, { ...FOX, maxTokens: 20 }, { grantedTokens: 3 })
     const run = enclave.run(question.job)
     const seen: number[] = []
-    const opened = await openAnswer(statement, question, run, tokens => {
-      seen.push(tokens)
-      if (tokens === 3) {
-        // Everything that was granted is here, and nothing more comes until the next grant.
-        setImmediate(() => run.grant(20))
-      }
-    })
-    assert.ok(seen.includes(3))
+    const opening = openAnswer(statement, question, run, tokens => void seen.push(tokens))
+    await until(() => seen.at(-1) === 3)
+    // Another answer of many tokens comes and goes; this one stays where it is.
+    assert.ok((await answer(FOX)).usage.completionTokens > 20)
+    assert.equal(seen.at(-1), 3)
+    run.grant(20)
+    const opened = await opening
     assert.equal(opened.usage.completionTokens, 20)
   })
 
@@ -240,14 +238,6 @@ describe('enclave process', function () {
     }
     assert.equal((await answer(FOX)).finishReason, 'stop')
     assert.deepEqual(stderrWarnings, [])
-  })
-
-  it('leaves no core dumps', async function () {
-    if (process.platform !== 'linux') {
-      this.skip()
-    }
-    const limits = await readFile(`/proc/${enclave.info.pid}/limits`, 'utf8')
-    assert.match(limits, /Max core file size +0 +0 /)
   })
 
   it('reports its memory', async () => {

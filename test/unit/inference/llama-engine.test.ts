@@ -148,7 +148,7 @@ describe('llama engine', function () {
     const abort = new AbortController()
     const run = answer(engine, ask('What is Cocoon?'), {
       signal: abort.signal,
-      mayGenerate: tokens => (tokens === 2 ? new Promise(() => abort.abort()) : undefined)
+      mayGenerate: tokens => (tokens === 2 ? new Promise(() => setImmediate(() => abort.abort())) : undefined)
     })
     await assert.rejects(run, { code: 'CANCELLED' })
   })
