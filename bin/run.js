@@ -12,7 +12,8 @@ const ALL_TESTS = 'dist/test/**/*.test.js'
 const CHECKS = {
   lint: args => tool('oxlint/bin/oxlint', ['--type-aware', '--deny-warnings', ...args]),
   format: args => tool('@biomejs/biome/bin/biome', ['check', ...args]),
-  knip: args => tool('knip/bin/knip.js', args),
+  // The generated messages are out of git, but they count as users of what they import.
+  knip: args => tool('knip/bin/knip.js', ['--no-gitignore', ...args]),
   publint: args => tool('publint/src/cli.js', ['--strict', ...args]),
   architecture: args => mocha(['dist/test/architecture/**/*.test.js', ...args])
 }

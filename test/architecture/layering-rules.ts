@@ -24,12 +24,12 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** Areas that may be imported for their types only, beyond the table above. */
-export const MAY_IMPORT_TYPES: Readonly<Record<string, readonly string[]>> = {
+const MAY_IMPORT_TYPES: Readonly<Record<string, readonly string[]>> = {
   cli: ['client']
 }
 
 /** Packages that stay behind one area's port. */
-export const SOLE_USERS: ReadonlyArray<{ packages: RegExp; areas: readonly string[] }> = [
+const SOLE_USERS: ReadonlyArray<{ packages: RegExp; areas: readonly string[] }> = [
   { packages: /^libp2p$|^@libp2p\/|^@chainsafe\/libp2p-/, areas: ['mesh'] },
   { packages: /^@ton\/(?!sandbox$|tolk-js$)/, areas: ['ton'] },
   { packages: /^@ton\/(?:sandbox|tolk-js)$/, areas: [] },
@@ -38,8 +38,15 @@ export const SOLE_USERS: ReadonlyArray<{ packages: RegExp; areas: readonly strin
   { packages: /^(?:commander|cli-progress)$/, areas: ['cli'] }
 ]
 
-/** What `simnet` may use of the node: it drives nodes through what users have (CLI, HTTP, library API). */
-const SIMNET_MAY_IMPORT = /^(?:simnet\/|src\/core\/|src\/config\/|src\/index\.ts$|src\/node\/index\.ts$)/
+/**
+ * What `simnet` may use of the node: it drives nodes through what users have (CLI, HTTP, library API), and its own
+ * commands speak to the terminal as the others do.
+ */
+const SIMNET_MAY_IMPORT =
+  /^(?:simnet\/|src\/core\/|src\/config\/|src\/index\.ts$|src\/node\/index\.ts$|src\/cli\/(?:errors|interrupt|io|output|table)\.ts$)/
+
+/** The benchmark also times parts by themselves, each through its area's public API. */
+const BENCH_MAY_IMPORT = /^(?:src\/wire\/|src\/[a-z]+\/index\.ts$)/
 
 /** `cocoon-node simnet …` is the one door from the node's sources to the simulated network. */
 const SIMNET_DOOR = /^src\/cli\/(?:main|commands\/simnet[^/]*)\.ts$/
@@ -57,11 +64,10 @@ export function forbidden(edge: ImportEdge): string | undefined {
 function forbiddenPackage(from: string, packageName: string): string | undefined {
   const area = areaOf(from)
   if (area === undefined) {
-    // The simulated chain is made of TON's libraries; its processes hold no mesh, model or database of their own.
+    // The simulated chain is made of TON's libraries; the simnet holds no mesh or model of its own.
     const foreign = SOLE_USERS.find(({ packages }) => packages.test(packageName))
-    return foreign === undefined || /^(?:@ton\/|commander$|cli-progress$)/.test(packageName)
-      ? undefined
-      : `only src/${foreign.areas.join(', src/')} may`
+    const open = isBench(from) ? /^@ton\/|^(?:classic|abstract)-level$/ : /^@ton\/|^(?:commander|cli-progress)$/
+    return foreign === undefined || open.test(packageName) ? undefined : `only src/${foreign.areas.join(', src/')} may`
   }
   const rule = SOLE_USERS.find(({ packages, areas }) => packages.test(packageName) && !areas.includes(area))
   return rule === undefined
@@ -74,7 +80,8 @@ function forbiddenPackage(from: string, packageName: string): string | undefined
 function forbiddenFile({ from, typeOnly }: ImportEdge, file: string): string | undefined {
   const area = areaOf(from)
   if (area === undefined) {
-    return from.startsWith('simnet/') && !SIMNET_MAY_IMPORT.test(file)
+    const allowed = SIMNET_MAY_IMPORT.test(file) || (isBench(from) && BENCH_MAY_IMPORT.test(file))
+    return from.startsWith('simnet/') && !allowed
       ? 'simnet drives nodes through the CLI, HTTP and the library API'
       : undefined
   }
@@ -90,6 +97,10 @@ function forbiddenFile({ from, typeOnly }: ImportEdge, file: string): string | u
   return target === area || allowed.includes(target) || types.includes(target)
     ? undefined
     : `src/${area} may import only ${[...allowed, ...types].join(', ') || 'itself'}`
+}
+
+function isBench(file: string): boolean {
+  return file.startsWith('simnet/bench/')
 }
 
 /** `mesh` of `src/mesh/…`, `index` of `src/index.ts`, undefined outside `src`. */

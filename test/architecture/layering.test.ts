@@ -90,6 +90,12 @@ describe('layering', () => {
       ['llama.cpp outside inference', 'src/enclave/a.ts', `export const l = () => import('node-llama-cpp')`],
       ['LevelDB outside the wiring', 'src/payments/a.ts', `import { ClassicLevel } from 'classic-level'`],
       ['the simnet reaching into a node', 'simnet/a.ts', `import { Ledger } from '../src/payments/ledger.ts'`],
+      ['the simnet running a command', 'simnet/a.ts', `import { ask } from '../src/cli/commands/ask.ts'`],
+      [
+        'the benchmark reaching behind an API',
+        'simnet/bench/a.ts',
+        `import { Ledger } from '../../src/payments/ledger.ts'`
+      ],
       ['the simnet holding a mesh', 'simnet/a.ts', `import { createLibp2p } from 'libp2p'`]
     ]
     for (const [what, file, text] of cases) {
@@ -112,6 +118,7 @@ describe('layering', () => {
         'src/core/a.ts',
         '// import "libp2p"\nexport const a = `import { b } from "libp2p"`'
       ],
+      ['a part timed by itself', 'simnet/bench/a.ts', `import { Ledger } from '../../src/payments/index.ts'`],
       ['the library API in the simnet', 'simnet/bench/a.ts', `import { createNode } from '../../src/index.ts'`]
     ]
     for (const [what, file, text] of cases) {
