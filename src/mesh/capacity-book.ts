@@ -101,9 +101,13 @@ export class CapacityBook {
     const capacity = decodeCapacity(this.#keys, bytes, this.#clock.nowMs(), peerId)
     const known = this.#entries.get(capacity.peerId)
     if (known !== undefined && known.capacity.sequence > capacity.sequence) {
-      throw new PeerError('CAPACITY_STALE', `Capacity record ${capacity.sequence} of ${capacity.peerId} is older than ${known.capacity.sequence}`, {
-        details: { peer: capacity.peerId }
-      })
+      throw new PeerError(
+        'CAPACITY_STALE',
+        `Capacity record ${capacity.sequence} of ${capacity.peerId} is older than ${known.capacity.sequence}`,
+        {
+          details: { peer: capacity.peerId }
+        }
+      )
     }
     put(this.#entries, capacity.peerId, { capacity, seenAtMs: Math.max(seenAtMs, known?.seenAtMs ?? 0) })
     return capacity

@@ -30,7 +30,12 @@ export function encodeCapacity(identity: PeerIdentity, capacity: Capacity): Uint
     const wire = toWire(capacity)
     fromWire(wire)
     const bytes = sealRecord(identity, DOMAIN, CapacityRecord.encode(wire))
-    requireField(NAME, 'size', bytes.byteLength <= LIMITS.capacityRecordBytes, `at most ${LIMITS.capacityRecordBytes} bytes, not ${bytes.byteLength}`)
+    requireField(
+      NAME,
+      'size',
+      bytes.byteLength <= LIMITS.capacityRecordBytes,
+      `at most ${LIMITS.capacityRecordBytes} bytes, not ${bytes.byteLength}`
+    )
     return bytes
   } catch (cause) {
     const reason = cause instanceof CocoonError ? cause.message : 'a field has the wrong type or range'
@@ -64,9 +69,13 @@ export function decodeCapacity(keys: PeerKeys, bytes: Uint8Array, nowMs: number,
 function checkExpiry(capacity: Capacity, nowMs: number): void {
   const { expiresAtMs, peerId } = capacity
   if (nowMs > expiresAtMs + CLOCK_TOLERANCE_MS || expiresAtMs > nowMs + MAX_CAPACITY_LIFETIME_MS + CLOCK_TOLERANCE_MS) {
-    throw new PeerError('CAPACITY_EXPIRED', `${NAME} of ${peerId} is not valid now: it expires ${new Date(expiresAtMs).toISOString()}`, {
-      details: { peer: peerId, expiresAtMs }
-    })
+    throw new PeerError(
+      'CAPACITY_EXPIRED',
+      `${NAME} of ${peerId} is not valid now: it expires ${new Date(expiresAtMs).toISOString()}`,
+      {
+        details: { peer: peerId, expiresAtMs }
+      }
+    )
   }
 }
 
@@ -94,7 +103,11 @@ function toWire(capacity: Capacity): CapacityRecord {
     completionPerMTokens: uint64('prices', prices.completionPerMTokens),
     tier: capacity.tier,
     statementDigest: capacity.statementDigest,
-    payment: { ...payment, networks: payment.networks.map(int32), minimumDeposit: uint64('minimumDeposit', payment.minimumDeposit) },
+    payment: {
+      ...payment,
+      networks: payment.networks.map(int32),
+      minimumDeposit: uint64('minimumDeposit', payment.minimumDeposit)
+    },
     sequence: uint64('sequence', capacity.sequence),
     expiresAtMs: BigInt(capacity.expiresAtMs)
   }
@@ -117,7 +130,11 @@ function fromWire(wire: CapacityRecord): Capacity {
     addresses: wire.addresses.map(readAddress),
     models: wire.models.map(model => {
       requireBytes(NAME, 'model digest', model.digest, LIMITS.digestBytes)
-      return { ...model, name: line('model name', model.name, 128), quantization: line('quantization', model.quantization, 32) }
+      return {
+        ...model,
+        name: line('model name', model.name, 128),
+        quantization: line('quantization', model.quantization, 32)
+      }
     }),
     gpus: wire.gpus.map(gpu => ({
       name: line('GPU name', gpu.name, 128),

@@ -31,7 +31,11 @@ export async function waitForDhtPeer(dht: KadDHT, signal: AbortSignal): Promise<
 }
 
 /** Copies of a value as other peers return them, one by one. Ends quietly when the query fails: what came is real. */
-export async function* remoteCopies(dht: KadDHT, key: Uint8Array, signal: AbortSignal): AsyncGenerator<{ from: string; value: Uint8Array }> {
+export async function* remoteCopies(
+  dht: KadDHT,
+  key: Uint8Array,
+  signal: AbortSignal
+): AsyncGenerator<{ from: string; value: Uint8Array }> {
   try {
     for await (const event of dht.get(key, { signal })) {
       // VALUE events come only at the end, after corrections were sent, and include our own copy.

@@ -54,7 +54,9 @@ export class Dialer {
         if (signal.aborted) {
           break
         }
-        const connection = await this.#node.dial(address, { signal: anySignal(signal, AbortSignal.timeout(timeoutMs)) }).catch(() => undefined)
+        const connection = await this.#node
+          .dial(address, { signal: anySignal(signal, AbortSignal.timeout(timeoutMs)) })
+          .catch(() => undefined)
         if (connection !== undefined) {
           return connection
         }

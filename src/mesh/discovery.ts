@@ -83,7 +83,10 @@ export class Discovery {
     book.learn(bytes, identity.id)
     await this.#attempt(options, async signal => {
       const keys = searchKeys(capacity)
-      const writes = [drain(dht.put(capacityKey(identity.id), bytes, { signal })), ...keys.map(key => drain(dht.provide(key, { signal })))]
+      const writes = [
+        drain(dht.put(capacityKey(identity.id), bytes, { signal })),
+        ...keys.map(key => drain(dht.provide(key, { signal })))
+      ]
       for (const result of await Promise.allSettled(writes)) {
         if (result.status === 'rejected') {
           logger.debug('A DHT write failed', { reason: errorMessage(result.reason) })
@@ -111,7 +114,9 @@ export class Discovery {
       throwIfAborted(options.signal)
       const capacity = this.#components.book.current(peerId)
       if (capacity === undefined) {
-        throw new NetworkError('CAPACITY_NOT_FOUND', `No valid capacity record of ${peerId} was found`, { details: { peer: peerId } })
+        throw new NetworkError('CAPACITY_NOT_FOUND', `No valid capacity record of ${peerId} was found`, {
+          details: { peer: peerId }
+        })
       }
       return capacity
     })
@@ -171,7 +176,10 @@ export class Discovery {
       const online = await waitForDhtPeer(dht, signal)
       throwIfAborted(options.signal)
       if (!online) {
-        throw new NetworkError('NO_PEERS', `No peer of the mesh was reached within ${timeoutMs} ms: check the network and the bootstrap addresses`)
+        throw new NetworkError(
+          'NO_PEERS',
+          `No peer of the mesh was reached within ${timeoutMs} ms: check the network and the bootstrap addresses`
+        )
       }
       return await task(signal)
     } catch (err) {

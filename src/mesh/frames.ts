@@ -51,7 +51,10 @@ function readLength(buffer: Uint8ArrayList, maxFrameBytes: number): { bytes: num
 
 function requireLength(length: number, maxFrameBytes: number): number {
   if (length > maxFrameBytes) {
-    throw new PeerError('FRAME_TOO_LARGE', `A frame of ${length} bytes was announced: at most ${maxFrameBytes} are accepted here`)
+    throw new PeerError(
+      'FRAME_TOO_LARGE',
+      `A frame of ${length} bytes was announced: at most ${maxFrameBytes} are accepted here`
+    )
   }
   return length
 }

@@ -70,7 +70,10 @@ export class Gossip {
   listen(name: string, rules: TopicRules): () => void {
     const { clock, service } = this.#components
     if (this.#topics.has(name)) {
-      throw new UsageError('TOPIC_TAKEN', `${name} is listened to already: stop the first listener before adding another`)
+      throw new UsageError(
+        'TOPIC_TAKEN',
+        `${name} is listened to already: stop the first listener before adding another`
+      )
     }
     this.#topics.set(name, { ...rules, buckets: new TokenBuckets(clock, rules.rate) })
     topicScores(service)[name] = TOPIC_SCORE
@@ -134,7 +137,11 @@ export class Gossip {
     const verdict = this.#verdict(name, source.toString(), message)
     if (verdict === 'reject') {
       this.#components.standing.penalize(source.toString(), REFUSED_MESSAGE_POINTS)
-      this.#components.logger.debug('Refused a gossip message', { topic: name, from: source.toString(), bytes: message.data.byteLength })
+      this.#components.logger.debug('Refused a gossip message', {
+        topic: name,
+        from: source.toString(),
+        bytes: message.data.byteLength
+      })
     }
     return verdict === 'accept'
       ? TopicValidatorResult.Accept
@@ -160,7 +167,11 @@ export class Gossip {
     try {
       return topic.validate(from, message.data)
     } catch (err) {
-      this.#components.logger.warn('A gossip validator failed', { topic: name, code: errorCode(err), reason: errorMessage(err) })
+      this.#components.logger.warn('A gossip validator failed', {
+        topic: name,
+        code: errorCode(err),
+        reason: errorMessage(err)
+      })
       return 'ignore'
     }
   }
@@ -173,15 +184,23 @@ export class Gossip {
     try {
       topic.handle(msg.from.toString(), msg.data)
     } catch (err) {
-      this.#components.logger.error('A gossip handler failed', { topic: msg.topic, code: errorCode(err), reason: errorMessage(err) })
+      this.#components.logger.error('A gossip handler failed', {
+        topic: msg.topic,
+        code: errorCode(err),
+        reason: errorMessage(err)
+      })
     }
   }
 }
 
 function noGossipPeers(topic: string, peers: number, timeoutMs: number): NetworkError {
-  return new NetworkError('NO_GOSSIP_PEERS', `No connected peer listens to ${topic} after ${timeoutMs} ms (${peers} gossip peers): connect to a provider of this model first`, {
-    details: { topic, peers }
-  })
+  return new NetworkError(
+    'NO_GOSSIP_PEERS',
+    `No connected peer listens to ${topic} after ${timeoutMs} ms (${peers} gossip peers): connect to a provider of this model first`,
+    {
+      details: { topic, peers }
+    }
+  )
 }
 
 /** GossipSub copies its score parameters and offers no way to add a topic: this is the copy it reads. */

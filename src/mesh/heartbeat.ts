@@ -26,8 +26,16 @@ export interface Heartbeat extends HeartbeatUpdate {
 /** @throws {UsageError} `HEARTBEAT_INVALID` for amounts past 64 bits or a slot count that is no small integer */
 export function encodeHeartbeat(identity: PeerIdentity, update: HeartbeatUpdate, nowMs: number): Uint8Array {
   const { prices, slotsFree } = update
-  if (!Number.isInteger(slotsFree) || slotsFree < 0 || slotsFree > 65_535 || Object.values(prices).some(p => p > UINT64_MAX)) {
-    throw new UsageError('HEARTBEAT_INVALID', `A heartbeat needs 0 to 65535 free slots and prices within 64 bits, got ${slotsFree} slots`)
+  if (
+    !Number.isInteger(slotsFree) ||
+    slotsFree < 0 ||
+    slotsFree > 65_535 ||
+    Object.values(prices).some(p => p > UINT64_MAX)
+  ) {
+    throw new UsageError(
+      'HEARTBEAT_INVALID',
+      `A heartbeat needs 0 to 65535 free slots and prices within 64 bits, got ${slotsFree} slots`
+    )
   }
   const payload = Wire.encode({ peerId: identity.idBytes, slotsFree, ...prices, sentAtMs: BigInt(nowMs) })
   return sealRecord(identity, DOMAIN, payload)

@@ -1,4 +1,11 @@
-export { type Capacity, type CapacityGpu, type CapacityModel, type CapacityPayment, type CapacityQuery, capacityVramClass } from './capacity.ts'
+export {
+  type Capacity,
+  type CapacityGpu,
+  type CapacityModel,
+  type CapacityPayment,
+  type CapacityQuery,
+  capacityVramClass
+} from './capacity.ts'
 export { CLOCK_TOLERANCE_MS, decodeCapacity, encodeCapacity, MAX_CAPACITY_LIFETIME_MS } from './capacity-codec.ts'
 export type { DiscoveryFailure, FindOptions, LookupOptions } from './discovery.ts'
 export type { Verdict } from './gossip.ts'
@@ -17,6 +24,6 @@ export type {
   StreamHandler
 } from './mesh.ts'
 export type { MeshStream } from './message-stream.ts'
-export { PeerKeys, peerIdentity, type PeerIdentity } from './peer-identity.ts'
+export { type PeerIdentity, PeerKeys, peerIdentity } from './peer-identity.ts'
 export type { TrafficEvent, TrafficTap } from './traffic-tap.ts'
 export { VRAM_CLASSES, type VramClass, vramClass } from './vram-class.ts'

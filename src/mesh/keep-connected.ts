@@ -9,8 +9,9 @@ import { dialReason } from './mesh-errors.ts'
 
 /** With fewer peers than this, bootstraps and known peers are dialled again. */
 const MIN_PEERS = 3
-const CHECK_MS = 15_000
 const MAX_DIALS = 8
+/** Without any peer, the next look comes this soon, and each one after it twice as late. */
+const FIRST_RETRY_MS = 1_000
 
 export interface KeepConnectedComponents {
   node: MeshNode
@@ -18,6 +19,11 @@ export interface KeepConnectedComponents {
   clock: Clock
   random: Random
   logger: Logger
+  /**
+   * How often the number of peers is looked at, in milliseconds; up to a third more by chance.
+   * @default 15_000
+   */
+  checkMs?: number
 }
 
 /**
@@ -26,6 +32,8 @@ export interface KeepConnectedComponents {
  */
 export class KeepConnected {
   readonly #components: KeepConnectedComponents
+  /** Checks in a row that ended without a single peer. */
+  #lonelyChecks = 0
   #timer: NodeJS.Timeout | undefined
   #stopped = new AbortController()
   #lastFailure: DiscoveryFailure | undefined
@@ -50,7 +58,7 @@ export class KeepConnected {
   }
 
   async #check(): Promise<void> {
-    const { logger, node, random } = this.#components
+    const { checkMs = 15_000, logger, node, random } = this.#components
     try {
       if (node.getPeers().length < MIN_PEERS) {
         await this.#dialKnown()
@@ -59,15 +67,21 @@ export class KeepConnected {
       logger.warn('Looking for peers failed', { reason: dialReason(err) })
     }
     if (!this.#stopped.signal.aborted) {
-      // Up to a third more, so that a restarted network does not dial in step.
-      const jitterMs = ((random.bytes(1)[0] ?? 0) / 256) * (CHECK_MS / 3)
-      this.#timer = setTimeout(() => void this.#check(), CHECK_MS + jitterMs).unref()
+      this.#lonelyChecks = node.getPeers().length === 0 ? this.#lonelyChecks + 1 : 0
+      const waitMs =
+        this.#lonelyChecks === 0 ? checkMs : Math.min(checkMs, FIRST_RETRY_MS * 2 ** (this.#lonelyChecks - 1))
+      // A restarted network must not dial in step.
+      const jitterMs = ((random.bytes(1)[0] ?? 0) / 256) * (waitMs / 3)
+      this.#timer = setTimeout(() => void this.#check(), waitMs + jitterMs).unref()
     }
   }
 
   async #dialKnown(): Promise<void> {
     const { bootstrap, clock, logger, node } = this.#components
-    const known = await node.peerStore.all({ filters: [peer => peer.protocols.includes(PROTOCOLS.dht)], limit: MAX_DIALS })
+    const known = await node.peerStore.all({
+      filters: [peer => peer.protocols.includes(PROTOCOLS.dht)],
+      limit: MAX_DIALS
+    })
     const connected = new Set(node.getPeers().map(String))
     const targets = [
       ...bootstrap.map(text => multiaddr(text)),

@@ -6,14 +6,24 @@ import { LIMITS } from '../wire/limits.ts'
 import { HEARTBEAT_TOPIC, jobTopic } from '../wire/protocols.ts'
 import type { Capacity, CapacityQuery } from './capacity.ts'
 import { CapacityBook } from './capacity-book.ts'
+import { dhtPeerCount } from './dht-lookup.ts'
 import { Dialer } from './dialer.ts'
 import { Discovery, type FindOptions, type LookupOptions } from './discovery.ts'
-import { dhtPeerCount } from './dht-lookup.ts'
 import { Gossip, type Verdict } from './gossip.ts'
 import { decodeHeartbeat, encodeHeartbeat, type Heartbeat, type HeartbeatUpdate, isHonestFault } from './heartbeat.ts'
 import { KeepConnected } from './keep-connected.ts'
 import { createNode, type MeshNode } from './libp2p-node.ts'
-import type { AnnounceOptions, HandleLimits, Mesh, MeshComponents, MeshInit, MeshStatus, OpenOptions, PeerView, StreamHandler } from './mesh.ts'
+import type {
+  AnnounceOptions,
+  HandleLimits,
+  Mesh,
+  MeshComponents,
+  MeshInit,
+  MeshStatus,
+  OpenOptions,
+  PeerView,
+  StreamHandler
+} from './mesh.ts'
 import { dialReason } from './mesh-errors.ts'
 import type { MeshStream } from './message-stream.ts'
 import { type PeerIdentity, PeerKeys, peerIdentity } from './peer-identity.ts'
@@ -40,7 +50,9 @@ export async function createMesh(init: MeshInit, components: MeshComponents): Pr
   const book = new CapacityBook(components.clock, keys)
   const standing = new PeerStanding(components.clock)
   const listen = init.listen.map(text => checkAddress('listen', text))
-  const bootstrap = init.bootstrap.map(text => checkAddress('bootstrap', text)).filter(text => !text.endsWith(identity.id))
+  const bootstrap = init.bootstrap
+    .map(text => checkAddress('bootstrap', text))
+    .filter(text => !text.endsWith(identity.id))
   const node = await createNode(
     identity,
     book,
@@ -77,7 +89,14 @@ class Libp2pMesh implements Mesh {
     this.#parts = parts
     this.#dialer = new Dialer(node, book)
     this.#discovery = new Discovery({ dht, book, identity, clock, logger: logger.child('discovery') })
-    this.#gossip = new Gossip({ service: gossip, clock, standing, self: identity.id, logger: logger.child('gossip'), tap: init.tap })
+    this.#gossip = new Gossip({
+      service: gossip,
+      clock,
+      standing,
+      self: identity.id,
+      logger: logger.child('gossip'),
+      tap: init.tap
+    })
     this.#keepConnected = new KeepConnected({ node, bootstrap, clock, random, logger: logger.child('peers') })
     this.#streams = new Streams({ node, dialer: this.#dialer, logger: logger.child('streams'), tap: init.tap })
     this.#listenForHeartbeats()
@@ -96,7 +115,9 @@ class Libp2pMesh implements Mesh {
     try {
       await node.start()
     } catch (cause) {
-      throw new EnvironmentError('LISTEN_FAILED', `Cannot listen on ${init.listen.join(', ')}: ${dialReason(cause)}`, { cause })
+      throw new EnvironmentError('LISTEN_FAILED', `Cannot listen on ${init.listen.join(', ')}: ${dialReason(cause)}`, {
+        cause
+      })
     }
     this.#gossip.start()
     this.#keepConnected.start()
@@ -114,7 +135,9 @@ class Libp2pMesh implements Mesh {
     const outcome = await Promise.race([node.stop(), late])
     clearTimeout(timer)
     if (outcome === 'late') {
-      components.logger.warn('libp2p did not stop in time: connections were reset', { connections: node.getConnections().length })
+      components.logger.warn('libp2p did not stop in time: connections were reset', {
+        connections: node.getConnections().length
+      })
       node.getConnections().forEach(connection => connection.abort(new Error('Stopped')))
     }
   }
@@ -133,12 +156,14 @@ class Libp2pMesh implements Mesh {
 
   status(): MeshStatus {
     const { node } = this.#parts
-    const failures = [this.#discovery.lastFailure, this.#keepConnected.lastFailure].filter(failure => failure !== undefined)
+    const failures = [this.#discovery.lastFailure, this.#keepConnected.lastFailure].filter(
+      failure => failure !== undefined
+    )
     return {
       peers: node.getPeers().length,
       dhtPeers: dhtPeerCount(node.services.dht),
       dhtMode: node.services.dht.getMode(),
-      lastDiscoveryFailure: failures.sort((a, b) => b.atMs - a.atMs)[0]
+      lastDiscoveryFailure: failures.toSorted((a, b) => b.atMs - a.atMs)[0]
     }
   }
 
@@ -166,10 +191,17 @@ class Libp2pMesh implements Mesh {
     return this.#discovery.get(peerId, options)
   }
 
-  async announceJob(modelDigestHex: string, bytes: Uint8Array, options: AnnounceOptions = {}): Promise<{ recipients: number }> {
+  async announceJob(
+    modelDigestHex: string,
+    bytes: Uint8Array,
+    options: AnnounceOptions = {}
+  ): Promise<{ recipients: number }> {
     throwIfAborted(options.signal)
     if (bytes.byteLength > LIMITS.announcementBytes) {
-      throw new UsageError('ANNOUNCEMENT_TOO_LARGE', `An announcement of ${bytes.byteLength} bytes cannot be gossiped: at most ${LIMITS.announcementBytes} are accepted`)
+      throw new UsageError(
+        'ANNOUNCEMENT_TOO_LARGE',
+        `An announcement of ${bytes.byteLength} bytes cannot be gossiped: at most ${LIMITS.announcementBytes} are accepted`
+      )
     }
     const topic = jobTopic(modelDigestHex)
     await this.#gossip.waitForSubscribers(topic, options.waitMs ?? ANNOUNCE_WAIT_MS, options)
@@ -213,7 +245,8 @@ class Libp2pMesh implements Mesh {
 
   #listenForHeartbeats(): void {
     const { book, components, keys } = this.#parts
-    const decode = (from: string, bytes: Uint8Array): Heartbeat => decodeHeartbeat(keys, bytes, components.clock.nowMs(), from)
+    const decode = (from: string, bytes: Uint8Array): Heartbeat =>
+      decodeHeartbeat(keys, bytes, components.clock.nowMs(), from)
     this.#gossip.listen(HEARTBEAT_TOPIC, {
       maxBytes: LIMITS.heartbeatBytes,
       rate: HEARTBEAT_RATE,

@@ -17,6 +17,7 @@ import { gossipOptions } from './gossip-options.ts'
 import { eagerYamux } from './muxer.ts'
 import type { PeerIdentity } from './peer-identity.ts'
 import { isOwnAddress } from './self-dial.ts'
+import { steadyDatastore } from './steady-datastore.ts'
 import type { TrafficTap } from './traffic-tap.ts'
 
 /** Where libp2p keeps peers, provider records and values; `datastore-level` over the home's LevelDB in production. */
@@ -42,7 +43,12 @@ export interface NodeInit {
 }
 
 /** Protocols whose streams carry data at once; everyone in the mesh who serves any of them is expected to serve it. */
-export const EAGER_PROTOCOLS: ReadonlySet<string> = new Set([PROTOCOLS.attest, PROTOCOLS.offer, PROTOCOLS.job, PROTOCOLS.channel])
+export const EAGER_PROTOCOLS: ReadonlySet<string> = new Set([
+  PROTOCOLS.attest,
+  PROTOCOLS.offer,
+  PROTOCOLS.job,
+  PROTOCOLS.channel
+])
 
 const MUXER: YamuxMuxerInit = {
   // Streams that arrive while the connection is still being set up. At libp2p's 10, a client that connects and asks for
@@ -57,7 +63,12 @@ const HOUR_MS = 3_600_000
 const PROVIDER_VALIDITY_MS = 2 * HOUR_MS
 
 /** libp2p with exactly the parts the mesh uses. Does not start it. */
-export function createNode(identity: PeerIdentity, book: CapacityBook, init: NodeInit, datastore?: Datastore): Promise<MeshNode> {
+export function createNode(
+  identity: PeerIdentity,
+  book: CapacityBook,
+  init: NodeInit,
+  datastore?: Datastore
+): Promise<MeshNode> {
   let node: MeshNode | undefined
   const local = init.allowPrivateAddresses
   // Nagle's algorithm with delayed ACKs would add 40 ms to every small frame. libp2p's default agrees today.
@@ -105,7 +116,7 @@ export function createNode(identity: PeerIdentity, book: CapacityBook, init: Nod
       }),
       gossip: gossipsub(gossipOptions(init.standing, local))
     },
-    ...(datastore === undefined ? {} : { datastore })
+    ...(datastore === undefined ? {} : { datastore: steadyDatastore(datastore) })
   }
   return createLibp2p(options).then(created => {
     node = created

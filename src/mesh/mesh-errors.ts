@@ -25,15 +25,21 @@ export function openError(peer: string, protocol: string, cause: unknown, signal
     return cause
   }
   const details = { peer, protocol }
-  switch (errorName(cause)) {
+  switch (errorName(cause) ?? '') {
     case 'StreamResetError':
       return streamError(peer, cause)
     case 'UnsupportedProtocolError':
       return new PeerError('PROTOCOL_UNSUPPORTED', `${peer} does not speak ${protocol}`, { cause, details })
     case 'LimitedConnectionError':
-      return new NetworkError('RELAY_LIMITED', `${peer} is reached over a relay only, which ${protocol} may not use`, { cause, details })
+      return new NetworkError('RELAY_LIMITED', `${peer} is reached over a relay only, which ${protocol} may not use`, {
+        cause,
+        details
+      })
     default:
-      return new NetworkError('PEER_UNREACHABLE', `${peer} cannot be reached for ${protocol}: ${dialReason(cause)}`, { cause, details })
+      return new NetworkError('PEER_UNREACHABLE', `${peer} cannot be reached for ${protocol}: ${dialReason(cause)}`, {
+        cause,
+        details
+      })
   }
 }
 

@@ -107,7 +107,10 @@ export class FramedStream implements MeshStream {
     throwIfAborted(options.signal)
     const { maxFrameBytes, peer, tap } = this.#init
     if (frame.byteLength > maxFrameBytes) {
-      throw new UsageError('FRAME_TOO_LARGE_TO_SEND', `A frame of ${frame.byteLength} bytes cannot be sent here: at most ${maxFrameBytes} are accepted`)
+      throw new UsageError(
+        'FRAME_TOO_LARGE_TO_SEND',
+        `A frame of ${frame.byteLength} bytes cannot be sent here: at most ${maxFrameBytes} are accepted`
+      )
     }
     if (this.#closing) {
       throw new UsageError('STREAM_CLOSED', `The stream to ${peer} is closed for writing`)

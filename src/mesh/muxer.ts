@@ -24,7 +24,11 @@ const encoder = new TextEncoder()
  * @param eager - protocols opened this way; their streams must be read through `readAgreement`
  * @param tap - sees all bytes above the encryption, for audits
  */
-export function eagerYamux(init: YamuxMuxerInit, eager: ReadonlySet<string>, tap?: TrafficTap): () => StreamMuxerFactory {
+export function eagerYamux(
+  init: YamuxMuxerInit,
+  eager: ReadonlySet<string>,
+  tap?: TrafficTap
+): () => StreamMuxerFactory {
   return () => {
     const factory = yamux(init)()
     const create = factory.createStreamMuxer.bind(factory)

@@ -4,7 +4,11 @@ import { CancelledError } from '../core/errors.ts'
  * The promise's outcome, or `CANCELLED` as soon as the signal aborts. Leaves no listener behind, so one signal may
  * serve thousands of calls. A promise left behind may reject unheard.
  */
-export async function orCancelled<T>(promise: Promise<T>, signal: AbortSignal | undefined, onCancel?: () => void): Promise<T> {
+export async function orCancelled<T>(
+  promise: Promise<T>,
+  signal: AbortSignal | undefined,
+  onCancel?: () => void
+): Promise<T> {
   if (signal === undefined) {
     return promise
   }

@@ -70,7 +70,7 @@ export class Streams {
 
   /** Resets every open stream: the other side must not take a stopping node for a finished one. */
   abortAll(reason: Error): void {
-    for (const stream of [...this.#open]) {
+    for (const stream of this.#open) {
       stream.abort(reason)
     }
   }
@@ -84,14 +84,25 @@ export class Streams {
     return this.#wrap(raw, { protocol, peer, ...options }, EAGER_PROTOCOLS.has(protocol))
   }
 
-  async #serve(protocol: string, handler: StreamHandler, limits: HandleLimits, raw: Stream, connection: Connection): Promise<void> {
+  async #serve(
+    protocol: string,
+    handler: StreamHandler,
+    limits: HandleLimits,
+    raw: Stream,
+    connection: Connection
+  ): Promise<void> {
     const peer = connection.remotePeer.toString()
     const stream = this.#wrap(raw, { protocol, peer, maxFrameBytes: limits.maxFrameBytes }, false)
     try {
       await handler(stream, { id: peer })
       await stream.close()
     } catch (err) {
-      this.#components.logger.debug('A stream failed', { protocol, peer, code: errorCode(err), reason: errorMessage(err) })
+      this.#components.logger.debug('A stream failed', {
+        protocol,
+        peer,
+        code: errorCode(err),
+        reason: errorMessage(err)
+      })
       stream.abort(err instanceof Error ? err : new Error(String(err)))
     }
   }
@@ -104,7 +115,9 @@ export class Streams {
       maxFrameBytes,
       onClose: () => this.#open.delete(stream),
       ...(eager ? { proposed: protocol } : {}),
-      ...(tap === undefined ? {} : { tap: (direction, bytes) => tap({ direction, kind: 'stream', protocol, peer, bytes }) })
+      ...(tap === undefined
+        ? {}
+        : { tap: (direction, bytes) => tap({ direction, kind: 'stream', protocol, peer, bytes }) })
     })
     if (raw.status === 'open') {
       this.#open.add(stream)

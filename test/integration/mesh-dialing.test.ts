@@ -1,14 +1,38 @@
 import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
-import type { Mesh } from '../../src/mesh/index.ts'
-import { createMesh } from '../../src/mesh/index.ts'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { LevelDatastore } from 'datastore-level'
 import { systemClock } from '../../src/core/clock.ts'
 import { silentLogger } from '../../src/core/logger.ts'
 import { systemRandom } from '../../src/core/random.ts'
+import { CapacityBook } from '../../src/mesh/capacity-book.ts'
+import type { Mesh } from '../../src/mesh/index.ts'
+import { createMesh } from '../../src/mesh/index.ts'
+import { KeepConnected } from '../../src/mesh/keep-connected.ts'
+import { createNode, type MeshNode } from '../../src/mesh/libp2p-node.ts'
+import { PeerKeys, peerIdentity } from '../../src/mesh/peer-identity.ts'
 import { until } from '../support/until.ts'
 import { MeshLab } from './mesh-support.ts'
 
 const LIMIT = { maxFrameBytes: 1000 }
+const components = { logger: silentLogger, clock: systemClock, random: systemRandom }
+
+async function bareNode(): Promise<MeshNode> {
+  const identity = await peerIdentity(new Uint8Array(32).fill(70))
+  const book = new CapacityBook(systemClock, new PeerKeys())
+  const node = await createNode(identity, book, {
+    listen: [],
+    bootstrap: [],
+    mdns: false,
+    allowPrivateAddresses: true,
+    standing: () => 0,
+    tap: undefined
+  })
+  await node.start()
+  return node
+}
 
 describe('mesh dialing', () => {
   const lab = new MeshLab()
@@ -47,7 +71,10 @@ describe('mesh dialing', () => {
     const startedMs = performance.now()
     await client.connect(provider.peerId, [...dead, ...provider.addresses()])
     assert.ok(performance.now() - startedMs < 8_000)
-    assert.deepEqual(client.peers().map(peer => [peer.peerId, peer.direction, peer.limited]), [[provider.peerId, 'outbound', false]])
+    assert.deepEqual(
+      client.peers().map(peer => [peer.peerId, peer.direction, peer.limited]),
+      [[provider.peerId, 'outbound', false]]
+    )
   })
 
   it('does not dial itself, whatever a record says', async () => {
@@ -88,20 +115,58 @@ describe('mesh dialing', () => {
     assert.deepEqual([...((await stream.read()) ?? [])], [5])
   })
 
-  it('finds its bootstrap again after that was away', async () => {
+  it('says that its bootstrap is away, and finds it when it is back', async () => {
     const [address] = provider.addresses()
     await provider.stop()
     lab.nodes.shift()
     const orphan = await lab.node('orphan', { bootstrap: [address ?? ''] })
     await until(() => orphan.status().lastDiscoveryFailure?.code === 'NO_PEERS')
     assert.deepEqual(orphan.peers(), [])
+
+    const node = await bareNode()
+    const keep = new KeepConnected({ ...components, node, bootstrap: [address ?? ''], checkMs: 20 })
+    keep.start()
+    await until(() => keep.lastFailure?.code === 'NO_PEERS')
+    provider = await lab.node('provider', { listen: [address?.split('/p2p/')[0] ?? ''] })
+    await until(() => node.getPeers().map(String).includes(provider.peerId))
+    keep.stop()
+    await node.stop()
+  })
+
+  it('finds the peers it knew after a restart without any bootstrap', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'cocoon-mesh-'))
+    const datastore = new LevelDatastore(folder)
+    await datastore.open()
+    const before = await lab.node('survivor', { bootstrap: provider.addresses() }, { datastore })
+    await until(() => before.status().dhtPeers === 1)
+    await before.stop()
+    const restarted = await lab.node('survivor', { bootstrap: [] }, { datastore })
+    await until(() => restarted.peers().some(peer => peer.peerId === provider.peerId))
+    await restarted.stop()
+    await datastore.close()
+    await rm(folder, { recursive: true })
+  })
+
+  it('serves no DHT in production while nobody can reach it', async () => {
+    const behindNat = await lab.node('behind NAT', { allowPrivateAddresses: false })
+    await until(() => behindNat.peers().length > 0)
+    assert.equal(behindNat.status().dhtMode, 'client')
+    assert.equal(provider.status().dhtMode, 'server')
   })
 
   it('names an address that is none, and a port that is taken', async () => {
-    const init = { privateKeySeed: new Uint8Array(32), mdns: false, allowPrivateAddresses: true, role: 'client' } as const
-    const components = { logger: silentLogger, clock: systemClock, random: systemRandom }
-    await assert.rejects(createMesh({ ...init, listen: ['localhost:1'], bootstrap: [] }, components), { code: 'ADDRESS_INVALID' })
-    await assert.rejects(createMesh({ ...init, listen: [], bootstrap: ['/ip4/127.0.0.1/tcp/1'] }, components), { code: 'ADDRESS_INVALID' })
+    const init = {
+      privateKeySeed: new Uint8Array(32),
+      mdns: false,
+      allowPrivateAddresses: true,
+      role: 'client'
+    } as const
+    await assert.rejects(createMesh({ ...init, listen: ['localhost:1'], bootstrap: [] }, components), {
+      code: 'ADDRESS_INVALID'
+    })
+    await assert.rejects(createMesh({ ...init, listen: [], bootstrap: ['/ip4/127.0.0.1/tcp/1'] }, components), {
+      code: 'ADDRESS_INVALID'
+    })
     const taken = provider.addresses().map(address => address.split('/p2p/')[0] ?? '')
     const second = await createMesh({ ...init, listen: taken, bootstrap: [] }, components)
     await assert.rejects(second.start(), { code: 'LISTEN_FAILED' })

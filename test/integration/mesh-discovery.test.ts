@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { createServer, type Server, type Socket } from 'node:net'
 import { systemClock } from '../../src/core/clock.ts'
 import { nanoTon } from '../../src/core/nano-ton.ts'
-import type { Mesh } from '../../src/mesh/index.ts'
 import { CapacityBook } from '../../src/mesh/capacity-book.ts'
 import { encodeCapacity } from '../../src/mesh/capacity-codec.ts'
 import { capacityKey } from '../../src/mesh/capacity-keys.ts'
 import { drain, remoteCopies } from '../../src/mesh/dht-lookup.ts'
+import type { Mesh } from '../../src/mesh/index.ts'
 import { createNode, type MeshNode } from '../../src/mesh/libp2p-node.ts'
 import { PeerKeys, peerIdentity } from '../../src/mesh/peer-identity.ts'
 import { until } from '../support/until.ts'
@@ -39,24 +39,35 @@ describe('mesh discovery, four nodes', () => {
   it('does not find a provider of something else, and says so by name', async () => {
     const other = { modelDigest: new Uint8Array(32).fill(9) }
     await assert.rejects(collect(client.findProviders(other, { timeoutMs: 3_000 })), { code: 'NO_PROVIDERS' })
-    await assert.rejects(collect(client.findProviders({ modelDigest: MODEL_DIGEST, tier: 'tdx' }, { timeoutMs: 3_000 })), { code: 'NO_PROVIDERS' })
+    await assert.rejects(
+      collect(client.findProviders({ modelDigest: MODEL_DIGEST, tier: 'tdx' }, { timeoutMs: 3_000 })),
+      { code: 'NO_PROVIDERS' }
+    )
     assert.equal(client.status().lastDiscoveryFailure?.code, 'NO_PROVIDERS')
   })
 
   it('never finds itself', async () => {
-    await assert.rejects(collect(provider.findProviders({ modelDigest: MODEL_DIGEST }, { timeoutMs: 3_000 })), { code: 'NO_PROVIDERS' })
+    await assert.rejects(collect(provider.findProviders({ modelDigest: MODEL_DIGEST }, { timeoutMs: 3_000 })), {
+      code: 'NO_PROVIDERS'
+    })
   })
 
   it('replaces a record by one with a higher sequence number and never goes back', async () => {
     const newer = capacityOf(provider, { slotsFree: 1 })
     await provider.publishCapacity(newer)
     assert.equal((await client.getCapacity(provider.peerId)).slotsFree, 1)
-    await assert.rejects(provider.publishCapacity({ ...newer, sequence: newer.sequence - 1n }), { code: 'CAPACITY_STALE' })
+    await assert.rejects(provider.publishCapacity({ ...newer, sequence: newer.sequence - 1n }), {
+      code: 'CAPACITY_STALE'
+    })
     assert.equal((await client.getCapacity(provider.peerId)).slotsFree, 1)
   })
 
   it('overlays heartbeats that came by gossip', async () => {
-    const prices = { promptPerMTokens: nanoTon(1n), cachedPromptPerMTokens: nanoTon(2n), completionPerMTokens: nanoTon(3n) }
+    const prices = {
+      promptPerMTokens: nanoTon(1n),
+      cachedPromptPerMTokens: nanoTon(2n),
+      completionPerMTokens: nanoTon(3n)
+    }
     const heard = new Promise(resolve => client.onHeartbeat(resolve))
     await until(async () => (await provider.publishHeartbeat({ slotsFree: 2, prices })).recipients > 0)
     await heard
@@ -78,7 +89,9 @@ describe('mesh discovery, four nodes', () => {
     lab.nodes.splice(lab.nodes.indexOf(provider), 1)
     provider = await lab.node('provider', { role: 'provider' })
     assert.notDeepEqual(provider.addresses(), before)
-    await provider.handle('/test/echo', async stream => stream.write((await stream.read()) ?? new Uint8Array()), { maxFrameBytes: 100 })
+    await provider.handle('/test/echo', async stream => stream.write((await stream.read()) ?? new Uint8Array()), {
+      maxFrameBytes: 100
+    })
     await provider.publishCapacity(capacityOf(provider))
     const startedMs = performance.now()
     const [found] = await collect(client.findProviders({ modelDigest: MODEL_DIGEST }))
@@ -149,11 +162,25 @@ describe('mesh discovery against a lying node', () => {
       assert.deepEqual(await put(peer.id, lie), [])
       await assert.rejects(victim.getCapacity(peer.id), { code: 'CAPACITY_NOT_FOUND' })
     }
-    assert.deepEqual((await put(peer.id, truth)).sort(), [honest.peerId, victim.peerId].sort())
+    assert.deepEqual((await put(peer.id, truth)).toSorted(), [honest.peerId, victim.peerId].toSorted())
     assert.deepEqual(await victim.getCapacity(peer.id), record)
     // Replay of an older one, truly signed.
     assert.deepEqual(await put(peer.id, encodeCapacity(peer, { ...record, sequence: record.sequence - 1n })), [])
     assert.equal((await victim.getCapacity(peer.id)).sequence, record.sequence)
+  })
+})
+
+describe('mesh discovery among peers that refuse', () => {
+  const lab = new MeshLab()
+
+  after(() => lab.stop())
+
+  it('does not take a put for a success that no other peer can give back', async () => {
+    const dayAheadMs = 24 * 3_600_000
+    await lab.node('wrong clock', {}, { clock: { nowMs: () => Date.now() + dayAheadMs } })
+    const provider = await lab.node('provider')
+    await assert.rejects(provider.publishCapacity(capacityOf(provider)), { code: 'CAPACITY_NOT_STORED' })
+    assert.equal(provider.status().lastDiscoveryFailure?.code, 'CAPACITY_NOT_STORED')
   })
 })
 

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { systemClock } from '../../src/core/clock.ts'
 import { nanoTon } from '../../src/core/nano-ton.ts'
-import type { Mesh } from '../../src/mesh/index.ts'
 import { CapacityBook } from '../../src/mesh/capacity-book.ts'
-import { createNode, type MeshNode } from '../../src/mesh/libp2p-node.ts'
 import { encodeHeartbeat } from '../../src/mesh/heartbeat.ts'
+import type { Mesh } from '../../src/mesh/index.ts'
+import { createNode, type MeshNode } from '../../src/mesh/libp2p-node.ts'
 import { PeerKeys, peerIdentity } from '../../src/mesh/peer-identity.ts'
 import { LIMITS } from '../../src/wire/limits.ts'
 import { HEARTBEAT_TOPIC, jobTopic } from '../../src/wire/protocols.ts'
@@ -53,7 +53,11 @@ describe('mesh gossip, four nodes', () => {
     const nobody = '00'.repeat(32)
     await assert.rejects(client.announceJob(nobody, new Uint8Array(10), { waitMs: 100 }), { code: 'NO_GOSSIP_PEERS' })
     const late = client.announceJob(nobody, new Uint8Array(10), { waitMs: 5_000 })
-    providers[0]?.onAnnouncement(nobody, () => 'accept', () => undefined)
+    providers[0]?.onAnnouncement(
+      nobody,
+      () => 'accept',
+      () => undefined
+    )
     assert.equal((await late).recipients, 1)
     const stop = new AbortController()
     const cancelled = client.announceJob('11'.repeat(32), new Uint8Array(10), { waitMs: 5_000, signal: stop.signal })
@@ -62,14 +66,32 @@ describe('mesh gossip, four nodes', () => {
   })
 
   it('refuses to publish what is over the limit, to that caller only', async () => {
-    await assert.rejects(client.announceJob(MODEL_HEX, new Uint8Array(LIMITS.announcementBytes + 1)), { code: 'ANNOUNCEMENT_TOO_LARGE' })
+    await assert.rejects(client.announceJob(MODEL_HEX, new Uint8Array(LIMITS.announcementBytes + 1)), {
+      code: 'ANNOUNCEMENT_TOO_LARGE'
+    })
   })
 
   it('refuses a second listener for one model', () => {
-    const stop = client.onAnnouncement(MODEL_HEX, () => 'accept', () => undefined)
-    assert.throws(() => client.onAnnouncement(MODEL_HEX, () => 'accept', () => undefined), { code: 'TOPIC_TAKEN' })
+    const stop = client.onAnnouncement(
+      MODEL_HEX,
+      () => 'accept',
+      () => undefined
+    )
+    assert.throws(
+      () =>
+        client.onAnnouncement(
+          MODEL_HEX,
+          () => 'accept',
+          () => undefined
+        ),
+      { code: 'TOPIC_TAKEN' }
+    )
     stop()
-    client.onAnnouncement(MODEL_HEX, () => 'accept', () => undefined)()
+    client.onAnnouncement(
+      MODEL_HEX,
+      () => 'accept',
+      () => undefined
+    )()
   })
 
   it('survives validators and handlers that throw', async () => {
@@ -144,12 +166,19 @@ describe('mesh gossip with a hostile neighbour', () => {
     const elsewhere = '22'.repeat(32)
     let sent = 0
     let heard = 0
-    victim.onAnnouncement(elsewhere, () => 'accept', () => heard++)
+    victim.onAnnouncement(
+      elsewhere,
+      () => 'accept',
+      () => heard++
+    )
     await until(async () => {
       const before = heard
       await publish(jobTopic(elsewhere), randomBytes(100 + sent++))
       // GossipSub looks at scores once a second: this is to take longer, in fewer messages than the rate limit allows.
-      const [taken] = await Promise.allSettled([until(() => heard > before, 250), new Promise(resolve => setTimeout(resolve, 250))])
+      const [taken] = await Promise.allSettled([
+        until(() => heard > before, 250),
+        new Promise(resolve => setTimeout(resolve, 250))
+      ])
       return taken.status === 'rejected'
     })
     assert.ok(sent < 9, `${sent} messages were taken`)
@@ -177,7 +206,11 @@ describe('mesh gossip with a hostile neighbour', () => {
   it('takes a heartbeat only from the peer it speaks of', async () => {
     const heard: string[] = []
     victim.onHeartbeat(heartbeat => heard.push(heartbeat.peerId))
-    const prices = { promptPerMTokens: nanoTon(1n), cachedPromptPerMTokens: nanoTon(1n), completionPerMTokens: nanoTon(1n) }
+    const prices = {
+      promptPerMTokens: nanoTon(1n),
+      cachedPromptPerMTokens: nanoTon(1n),
+      completionPerMTokens: nanoTon(1n)
+    }
     const honest = await peerIdentity(new Uint8Array(32).fill(67))
     const own = await peerIdentity(new Uint8Array(32).fill(66))
     await publish(HEARTBEAT_TOPIC, encodeHeartbeat(honest, { slotsFree: 1, prices }, Date.now()))

@@ -3,7 +3,9 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer, Socket } from 'node:net'
 import fc from 'fast-check'
+import { errorCode } from '../../src/core/errors.ts'
 import type { Mesh, MeshStream, TrafficEvent } from '../../src/mesh/index.ts'
+import { Latch } from '../../src/mesh/latch.ts'
 import { PROTOCOLS } from '../../src/wire/protocols.ts'
 import { until } from '../support/until.ts'
 import { MeshLab } from './mesh-support.ts'
@@ -25,25 +27,25 @@ describe('mesh streams', () => {
   after(() => lab.stop())
 
   /** Both ends of one stream: ours, and the one the server's handler holds until `done`. */
-  async function pair(protocol: string, limits = LIMIT): Promise<{ near: MeshStream; far: MeshStream; done: () => void }> {
-    let done = (): void => undefined
-    const held = new Promise<void>(resolve => {
-      done = resolve
-    })
+  async function pair(
+    protocol: string,
+    limits = LIMIT
+  ): Promise<{ near: MeshStream; far: MeshStream; done: () => void }> {
+    const held = new Latch()
     const far = new Promise<MeshStream>((resolve, reject) => {
       server
         .handle(
           protocol,
           async stream => {
             resolve(stream)
-            await held
+            await held.opened
           },
           limits
         )
         .catch(reject)
     })
     const near = await client.open(server.peerId, protocol, LIMIT)
-    return { near, far: await far, done }
+    return { near, far: await far, done: () => held.open() }
   }
 
   // One protocol that is negotiated by libp2p, one that the mesh opens without waiting.
@@ -224,10 +226,13 @@ describe('mesh streams', () => {
     await far.write((await far.read()) ?? new Uint8Array())
     await near.read()
     const frames = traffic.filter(event => event.kind === 'stream' && Buffer.compare(event.bytes, canary) === 0)
-    assert.deepEqual(frames.map(event => [event.direction, event.protocol, event.peer]), [
-      ['out', '/test/tap', server.peerId],
-      ['in', '/test/tap', server.peerId]
-    ])
+    assert.deepEqual(
+      frames.map(event => [event.direction, event.protocol, event.peer]),
+      [
+        ['out', '/test/tap', server.peerId],
+        ['in', '/test/tap', server.peerId]
+      ]
+    )
     for (const direction of ['in', 'out']) {
       const raw = traffic.filter(event => event.kind === 'connection' && event.direction === direction)
       assert.ok(Buffer.concat(raw.map(event => event.bytes)).includes(canary))
@@ -238,7 +243,8 @@ describe('mesh streams', () => {
   it('run over sockets without Nagle delays on both ends', async () => {
     const ports = lab.nodes.flatMap(mesh => mesh.addresses()).map(address => Number(address.split('/')[4]))
     const sockets = handles().filter(
-      handle => handle instanceof Socket && (ports.includes(handle.localPort ?? 0) || ports.includes(handle.remotePort ?? 0))
+      handle =>
+        handle instanceof Socket && (ports.includes(handle.localPort ?? 0) || ports.includes(handle.remotePort ?? 0))
     )
     assert.ok(sockets.length >= 2)
     // Node.js has no getter; its own memory of the last setNoDelay is this symbol.
@@ -276,7 +282,9 @@ describe('mesh streams to a process that dies', () => {
     child.kill('SIGKILL')
     await lost
     assert.ok(performance.now() - killedMs < 1_000)
-    await assert.rejects(client.open(peerId, '/test/hold', { ...LIMIT, signal: AbortSignal.timeout(5_000) }), { code: 'PEER_UNREACHABLE' })
+    await assert.rejects(client.open(peerId, '/test/hold', { ...LIMIT, signal: AbortSignal.timeout(5_000) }), {
+      code: 'PEER_UNREACHABLE'
+    })
   })
 })
 
@@ -289,11 +297,15 @@ describe('a mesh node that stops', () => {
     const server = await lab.node('server')
     const client = await lab.node('client')
     await client.connect(server.peerId, server.addresses())
-    await server.handle('/test/run', async stream => {
-      for (;;) {
-        await stream.write(new Uint8Array(1000))
-      }
-    }, LIMIT)
+    await server.handle(
+      '/test/run',
+      async stream => {
+        for (;;) {
+          await stream.write(new Uint8Array(1000))
+        }
+      },
+      LIMIT
+    )
     const streams = await Promise.all(Array.from({ length: 20 }, () => client.open(server.peerId, '/test/run', LIMIT)))
     await Promise.all(streams.map(stream => stream.read()))
     const ends = streams.map(async stream => {
@@ -307,7 +319,7 @@ describe('a mesh node that stops', () => {
     assert.ok(performance.now() - startedMs < 10_000)
     for (const end of await outcome) {
       assert.equal(end.status, 'rejected')
-      assert.ok(end.status === 'rejected' && ['STREAM_RESET', 'CONNECTION_LOST'].includes(end.reason.code))
+      assert.ok(end.status === 'rejected' && ['STREAM_RESET', 'CONNECTION_LOST'].includes(errorCode(end.reason) ?? ''))
     }
   })
 })

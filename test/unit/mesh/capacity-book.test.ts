@@ -4,7 +4,7 @@ import type { Capacity } from '../../../src/mesh/capacity.ts'
 import { CapacityBook } from '../../../src/mesh/capacity-book.ts'
 import { encodeCapacity } from '../../../src/mesh/capacity-codec.ts'
 import { capacityKey } from '../../../src/mesh/capacity-keys.ts'
-import { PeerKeys, type PeerIdentity, peerIdentity } from '../../../src/mesh/peer-identity.ts'
+import { type PeerIdentity, PeerKeys, peerIdentity } from '../../../src/mesh/peer-identity.ts'
 import { ManualClock, NOW_MS, sampleCapacity } from './samples.ts'
 
 describe('capacity book', () => {
@@ -34,7 +34,9 @@ describe('capacity book', () => {
 
   it('refuses a record under the key of another peer or under no peer at all', () => {
     assert.throws(() => book.validate(capacityKey(other.id), record()), { code: 'CAPACITY_PEER_MISMATCH' })
-    assert.throws(() => book.validate(new TextEncoder().encode('/cocoon-cap/'), record()), { code: 'CAPACITY_PEER_MISMATCH' })
+    assert.throws(() => book.validate(new TextEncoder().encode('/cocoon-cap/'), record()), {
+      code: 'CAPACITY_PEER_MISMATCH'
+    })
     assert.throws(() => book.validate(Uint8Array.of(0xff, 0x2f), record()), { code: 'CAPACITY_PEER_MISMATCH' })
   })
 
@@ -46,7 +48,11 @@ describe('capacity book', () => {
   })
 
   it('overlays a fresh heartbeat and forgets it after a minute', () => {
-    const prices = { promptPerMTokens: nanoTon(9n), cachedPromptPerMTokens: nanoTon(9n), completionPerMTokens: nanoTon(9n) }
+    const prices = {
+      promptPerMTokens: nanoTon(9n),
+      cachedPromptPerMTokens: nanoTon(9n),
+      completionPerMTokens: nanoTon(9n)
+    }
     book.learn(record())
     assert.equal(book.hear({ peerId: peer.id, slotsFree: 60, prices, sentAtMs: NOW_MS }), true)
     assert.equal(book.hear({ peerId: peer.id, slotsFree: 0, prices, sentAtMs: NOW_MS }), false)

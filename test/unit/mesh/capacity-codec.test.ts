@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { nanoTon } from '../../../src/core/nano-ton.ts'
 import { decodeCapacity, encodeCapacity } from '../../../src/mesh/capacity-codec.ts'
-import { PeerKeys, type PeerIdentity, peerIdentity } from '../../../src/mesh/peer-identity.ts'
+import { type PeerIdentity, PeerKeys, peerIdentity } from '../../../src/mesh/peer-identity.ts'
 import { sealRecord } from '../../../src/mesh/signed-record.ts'
 import { CapacityRecord, SignedRecord } from '../../../src/wire/generated/capacity.ts'
 import { anyCapacity, NOW_MS, sampleCapacity } from './samples.ts'
@@ -53,18 +53,30 @@ describe('capacity record', () => {
   it('never throws anything but a peer error for arbitrary signed payloads', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), payload => {
-        assert.throws(() => decodeCapacity(keys, sealRecord(peer, 'cocoon/cap/v1', payload), NOW_MS), { name: 'PeerError' })
+        assert.throws(() => decodeCapacity(keys, sealRecord(peer, 'cocoon/cap/v1', payload), NOW_MS), {
+          name: 'PeerError'
+        })
       })
     )
   })
 
   it('is refused when another peer signed it', () => {
-    assert.throws(() => decodeCapacity(keys, forge(() => undefined, other), NOW_MS), { code: 'RECORD_SIGNATURE_INVALID' })
+    assert.throws(
+      () =>
+        decodeCapacity(
+          keys,
+          forge(() => undefined, other),
+          NOW_MS
+        ),
+      { code: 'RECORD_SIGNATURE_INVALID' }
+    )
   })
 
   it('is refused when signed for another purpose', () => {
     const { payload } = SignedRecord.decode(encodeCapacity(peer, sampleCapacity(peer.id)))
-    assert.throws(() => decodeCapacity(keys, sealRecord(peer, 'cocoon/hb/v1', payload), NOW_MS), { code: 'RECORD_SIGNATURE_INVALID' })
+    assert.throws(() => decodeCapacity(keys, sealRecord(peer, 'cocoon/hb/v1', payload), NOW_MS), {
+      code: 'RECORD_SIGNATURE_INVALID'
+    })
   })
 
   it('is refused in the place of another peer', () => {
@@ -102,7 +114,10 @@ describe('capacity record', () => {
     ['more free slots than slots', wire => void (wire.slotsFree = wire.slotsTotal + 1)],
     ['sequence zero', wire => void (wire.sequence = 0n)],
     ['an address that is none', wire => void (wire.addresses = [Uint8Array.of(4, 1)])],
-    ['too many addresses', wire => void (wire.addresses = Array.from({ length: 17 }, () => wire.addresses[0] ?? new Uint8Array()))],
+    [
+      'too many addresses',
+      wire => void (wire.addresses = Array.from({ length: 17 }, () => wire.addresses[0] ?? new Uint8Array()))
+    ],
     ['too many models', wire => void (wire.models = Array.from({ length: 17 }, () => wire.models[0] as never))],
     ['a terminal escape in a name', wire => wire.gpus.forEach(gpu => void (gpu.name = 'H100\u001b[2J'))],
     ['a reversing mark in a name', wire => wire.gpus.forEach(gpu => void (gpu.name = 'H100\u202egnp'))],
@@ -125,7 +140,17 @@ describe('capacity record', () => {
       sampleCapacity(peer.id, { expiresAtMs: Number.NaN }),
       sampleCapacity(peer.id, { statementDigest: new Uint8Array() }),
       sampleCapacity(peer.id, { prices: { ...sampleCapacity(peer.id).prices, promptPerMTokens: nanoTon(1n << 64n) } }),
-      sampleCapacity(peer.id, { models: Array.from({ length: 16 }, () => ({ ...sampleCapacity(peer.id).models[0], name: 'x'.repeat(128), digest: new Uint8Array(32), contextTokens: 1, quantization: 'q'.repeat(32), tokensPerSecond: 1 })), gpus: Array.from({ length: 16 }, () => ({ name: 'g'.repeat(128), vramTotalBytes: 1, vramFreeBytes: 1 })) })
+      sampleCapacity(peer.id, {
+        models: Array.from({ length: 16 }, () => ({
+          ...sampleCapacity(peer.id).models[0],
+          name: 'x'.repeat(128),
+          digest: new Uint8Array(32),
+          contextTokens: 1,
+          quantization: 'q'.repeat(32),
+          tokensPerSecond: 1
+        })),
+        gpus: Array.from({ length: 16 }, () => ({ name: 'g'.repeat(128), vramTotalBytes: 1, vramFreeBytes: 1 }))
+      })
     ]
     for (const capacity of bad) {
       assert.throws(() => encodeCapacity(peer, capacity), { code: 'CAPACITY_INVALID' })

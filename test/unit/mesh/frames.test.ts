@@ -28,7 +28,10 @@ describe('frames', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(frame, { maxLength: 8 }), sizes, async (frames, pieces) => {
         const got = await collect(cut(bytesOf(frames), pieces), 20_000)
-        assert.deepEqual(got.map(f => Buffer.from(f)), frames.map(f => Buffer.from(f)))
+        assert.deepEqual(
+          got.map(f => Buffer.from(f)),
+          frames.map(f => Buffer.from(f))
+        )
       }),
       { numRuns: 60 }
     )

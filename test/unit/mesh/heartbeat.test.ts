@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { nanoTon } from '../../../src/core/nano-ton.ts'
 import { decodeHeartbeat, encodeHeartbeat } from '../../../src/mesh/heartbeat.ts'
-import { PeerKeys, type PeerIdentity, peerIdentity } from '../../../src/mesh/peer-identity.ts'
+import { type PeerIdentity, PeerKeys, peerIdentity } from '../../../src/mesh/peer-identity.ts'
 import { sealRecord } from '../../../src/mesh/signed-record.ts'
 import { SignedRecord } from '../../../src/wire/generated/capacity.ts'
 import { NOW_MS } from './samples.ts'
@@ -23,11 +23,19 @@ describe('heartbeat', () => {
 
   it('comes back as it was sent', () => {
     const price = fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }).map(nanoTon)
-    const prices = fc.record({ promptPerMTokens: price, cachedPromptPerMTokens: price, completionPerMTokens: price }, { noNullPrototype: true })
+    const prices = fc.record(
+      { promptPerMTokens: price, cachedPromptPerMTokens: price, completionPerMTokens: price },
+      { noNullPrototype: true }
+    )
     fc.assert(
       fc.property(fc.nat({ max: 65_535 }), prices, (slotsFree, asked) => {
         const bytes = encodeHeartbeat(peer, { slotsFree, prices: asked }, NOW_MS)
-        assert.deepEqual(decodeHeartbeat(keys, bytes, NOW_MS, peer.id), { peerId: peer.id, slotsFree, prices: asked, sentAtMs: NOW_MS })
+        assert.deepEqual(decodeHeartbeat(keys, bytes, NOW_MS, peer.id), {
+          peerId: peer.id,
+          slotsFree,
+          prices: asked,
+          sentAtMs: NOW_MS
+        })
       })
     )
   })
@@ -36,7 +44,9 @@ describe('heartbeat', () => {
     const bytes = encodeHeartbeat(peer, update, NOW_MS)
     assert.throws(() => decodeHeartbeat(keys, bytes, NOW_MS, other.id), { code: 'MESSAGE_MALFORMED' })
     const { payload } = SignedRecord.decode(bytes)
-    assert.throws(() => decodeHeartbeat(keys, sealRecord(other, 'cocoon/hb/v1', payload), NOW_MS, peer.id), { code: 'RECORD_SIGNATURE_INVALID' })
+    assert.throws(() => decodeHeartbeat(keys, sealRecord(other, 'cocoon/hb/v1', payload), NOW_MS, peer.id), {
+      code: 'RECORD_SIGNATURE_INVALID'
+    })
   })
 
   it('is refused when its clock is more than ten minutes off', () => {

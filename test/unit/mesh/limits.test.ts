@@ -9,11 +9,16 @@ import { ManualClock } from './samples.ts'
 
 const GIB = 1024 ** 3
 
+const peerOf = (text: string): string | undefined => peerOfCapacityKey(new TextEncoder().encode(text))
+
 describe('token buckets', () => {
   it('let a burst through, then the rate, per sender', () => {
     const clock = new ManualClock()
     const buckets = new TokenBuckets(clock, { burst: 3, perSecond: 0.5 })
-    assert.deepEqual([1, 2, 3, 4].map(() => buckets.take('a')), [true, true, true, false])
+    assert.deepEqual(
+      [1, 2, 3, 4].map(() => buckets.take('a')),
+      [true, true, true, false]
+    )
     assert.equal(buckets.take('b'), true)
     clock.advance(1999)
     assert.equal(buckets.take('a'), false)
@@ -24,7 +29,10 @@ describe('token buckets', () => {
 
   it('forget the oldest sender, not the limit', () => {
     const buckets = new TokenBuckets(new ManualClock(), { burst: 1, perSecond: 0.001, maxKeys: 2 })
-    assert.deepEqual(['a', 'b', 'b', 'c', 'c'].map(key => buckets.take(key)), [true, true, false, true, false])
+    assert.deepEqual(
+      ['a', 'b', 'b', 'c', 'c'].map(key => buckets.take(key)),
+      [true, true, false, true, false]
+    )
   })
 
   it('survive a clock that steps back', () => {
@@ -67,9 +75,18 @@ describe('VRAM classes', () => {
 describe('DHT keys', () => {
   it('are the digests the design names', () => {
     // printf 'cocoon/tier/tdx' | sha256sum
-    assert.equal(Buffer.from(tierKey('tdx').multihash.digest).toString('hex'), '31f686c3a274cc6fde90aa9f1bc9fce8c1e2a4a5d8c2b4ad7da193ff732835c0')
-    assert.equal(Buffer.from(vramKey('80g').multihash.digest).toString('hex'), '6484bc05559fc825b37e7a32f2bff4ea2c69cca72558e1749502651f0ba92e21')
-    assert.equal(Buffer.from(modelKey(new Uint8Array(32)).multihash.digest).toString('hex'), '0fe3f82f9e564a71ef572e6198056afc44e463bb50a0cef33c9edad56b4c8742')
+    assert.equal(
+      Buffer.from(tierKey('tdx').multihash.digest).toString('hex'),
+      '31f686c3a274cc6fde90aa9f1bc9fce8c1e2a4a5d8c2b4ad7da193ff732835c0'
+    )
+    assert.equal(
+      Buffer.from(vramKey('80g').multihash.digest).toString('hex'),
+      '6484bc05559fc825b37e7a32f2bff4ea2c69cca72558e1749502651f0ba92e21'
+    )
+    assert.equal(
+      Buffer.from(modelKey(new Uint8Array(32)).multihash.digest).toString('hex'),
+      '0fe3f82f9e564a71ef572e6198056afc44e463bb50a0cef33c9edad56b4c8742'
+    )
   })
 
   it('search by the most telling part of a query', () => {
@@ -81,7 +98,6 @@ describe('DHT keys', () => {
   })
 
   it('name a peer or nothing', () => {
-    const peerOf = (text: string): string | undefined => peerOfCapacityKey(new TextEncoder().encode(text))
     assert.equal(peerOf('/cocoon-cap/12D3Koo'), '12D3Koo')
     for (const text of ['/cocoon-cap/', '/cocoon-cap/a/b', '/pk/12D3Koo', 'x/cocoon-cap/12D3Koo', '/cocoon-cap/0OIl']) {
       assert.equal(peerOf(text), undefined, text)
@@ -93,7 +109,10 @@ describe('self-dial filter', () => {
   it('knows own sockets under any peer id, and nothing else', () => {
     const own = [multiaddr('/ip4/127.0.0.1/tcp/4001/p2p/12D3KooWNgkyrjWnazQipEnpnS2B9bjKuVWb83fsTeEF4bsJj1mJ')]
     assert.equal(isOwnAddress(multiaddr('/ip4/127.0.0.1/tcp/4001'), own), true)
-    assert.equal(isOwnAddress(multiaddr('/ip4/127.0.0.1/tcp/4001/p2p/12D3KooWAtnGtaK7URY5hFTuCFhuEBYwBkQWZABFx4Qf24qZVVyo'), own), true)
+    assert.equal(
+      isOwnAddress(multiaddr('/ip4/127.0.0.1/tcp/4001/p2p/12D3KooWAtnGtaK7URY5hFTuCFhuEBYwBkQWZABFx4Qf24qZVVyo'), own),
+      true
+    )
     assert.equal(isOwnAddress(multiaddr('/ip4/127.0.0.1/tcp/4002'), own), false)
     assert.equal(isOwnAddress(multiaddr('/ip4/127.0.0.1/udp/4001/quic-v1'), own), false)
     // A relay of ours leads to somebody else.
