@@ -25,7 +25,10 @@ export function packageInfo(): PackageInfo {
       return { root: folder, version }
     }
     if (dirname(folder) === folder) {
-      throw new EnvironmentError('PACKAGE_ROOT_NOT_FOUND', `No package.json of ${PACKAGE_NAME} above ${start}: install the package again`)
+      throw new EnvironmentError(
+        'PACKAGE_ROOT_NOT_FOUND',
+        `No package.json of ${PACKAGE_NAME} above ${start}: install the package again`
+      )
     }
   }
 }

@@ -17,13 +17,16 @@ const AREAS = ['attest', 'core', 'enclave', 'inference', 'seal', 'wire']
 export function bundleDigest(root = dirname(dirname(fileURLToPath(import.meta.url)))): Uint8Array {
   const paths = AREAS.flatMap(area => listCode(join(root, area)))
     .map(file => relative(root, file).split(sep).join('/'))
-    .sort()
+    .toSorted()
   const hash = createHash('sha256')
   for (const path of paths) {
     const name = Buffer.from(path)
     const length = Buffer.alloc(4)
     length.writeUInt32BE(name.byteLength)
-    hash.update(length).update(name).update(sha256(readFileSync(join(root, path))))
+    hash
+      .update(length)
+      .update(name)
+      .update(sha256(readFileSync(join(root, path))))
   }
   return new Uint8Array(hash.digest())
 }

@@ -6,7 +6,8 @@ import type { Logger } from '../core/logger.ts'
 import { FramedPipe } from './framed-pipe.ts'
 
 /** Only these reach the enclave: no NODE_OPTIONS, no debug switches, none of the host's secrets. */
-const PASSED_ENVIRONMENT = /^(?:PATH|HOME|USERPROFILE|SystemRoot|TMPDIR|TEMP|LANG|LC_ALL|LD_LIBRARY_PATH|CUDA_.*|NVIDIA_.*|VK_.*|GGML_.*)$/
+const PASSED_ENVIRONMENT =
+  /^(?:PATH|HOME|USERPROFILE|SystemRoot|TMPDIR|TEMP|LANG|LC_ALL|LD_LIBRARY_PATH|CUDA_.*|NVIDIA_.*|VK_.*|GGML_.*)$/
 
 export interface EnclaveProcessInit {
   /** Compiled entry of the enclave program. */
@@ -29,7 +30,10 @@ export class EnclaveProcess {
     const socket = this.#child.stdio[3] as Socket | null | undefined
     if (this.#child.pid === undefined || socket === null || socket === undefined) {
       this.#child.on('error', () => undefined)
-      throw new EnvironmentError('ENCLAVE_SPAWN_FAILED', `The enclave program ${init.entry} does not start: check memory and process limits`)
+      throw new EnvironmentError(
+        'ENCLAVE_SPAWN_FAILED',
+        `The enclave program ${init.entry} does not start: check memory and process limits`
+      )
     }
     this.#gone = new Promise(resolve => {
       this.#child.once('exit', () => {
@@ -38,7 +42,7 @@ export class EnclaveProcess {
       })
     })
     this.#pipe = new FramedPipe(socket, {
-      onMessage: init.onMessage,
+      onMessage: message => init.onMessage(message),
       // A pipe that broke while the process lives leaves nothing to talk to.
       onEnd: () => this.kill()
     })
@@ -77,7 +81,8 @@ export function defaultEntry(): string {
 function spawnProgram(entry: string): ChildProcess {
   const node = [process.execPath, '--no-warnings', entry] as const
   // Core dumps off: memory of a crashed enclave must not land on a disk. Node.js has no call for it, a shell does.
-  const [command, ...args] = process.platform === 'win32' ? node : ['/bin/sh', '-c', 'ulimit -c 0; exec "$0" "$@"', ...node]
+  const [command, ...args] =
+    process.platform === 'win32' ? node : ['/bin/sh', '-c', 'ulimit -c 0; exec "$0" "$@"', ...node]
   return spawn(command, args, {
     // stdout goes nowhere, so that a stray print of a library cannot mix with the frames.
     stdio: ['ignore', 'ignore', 'pipe', 'pipe'],

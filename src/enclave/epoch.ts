@@ -4,7 +4,7 @@ import { toHex } from '../core/bytes.ts'
 import type { Clock } from '../core/clock.ts'
 import { ed25519FromSeed } from '../core/ed25519.ts'
 import { PeerError } from '../core/errors.ts'
-import { enclaveKeyId, generateHpkeKeyPair, type HpkeKeyPair, recipientHint, ReplayGuard, wipe } from '../seal/index.ts'
+import { enclaveKeyId, generateHpkeKeyPair, type HpkeKeyPair, ReplayGuard, recipientHint, wipe } from '../seal/index.ts'
 
 /** How long a statement and its keys are good for, in milliseconds. */
 export const EPOCH_MS = 60 * 60_000
@@ -65,7 +65,10 @@ export class Epochs {
     const wanted = toHex(hint)
     const found = this.#epochs.find(epoch => toHex(recipientHint(enclaveKeyId(epoch.hpke.publicKey), jobId)) === wanted)
     if (found === undefined) {
-      throw new PeerError('SEAL_WRONG_RECIPIENT', 'The request was sealed to another enclave key: fetch the statement again')
+      throw new PeerError(
+        'SEAL_WRONG_RECIPIENT',
+        'The request was sealed to another enclave key: fetch the statement again'
+      )
     }
     return found
   }

@@ -93,11 +93,23 @@ class EnclaveHandle implements Enclave {
     }
     this.#info = readInfo(loaded, this.#process.pid)
     const { model, backend, tokensPerSecond } = this.#info
-    this.#logger.info('enclave ready', { pid: this.#process.pid, model: model.name, backend, threads: this.#info.threads, tokensPerSecond })
+    this.#logger.info('enclave ready', {
+      pid: this.#process.pid,
+      model: model.name,
+      backend,
+      threads: this.#info.threads,
+      tokensPerSecond
+    })
   }
 
-  async attest(input: AttestInput, options: AbortOptions = {}): Promise<{ statement: Uint8Array; evidence: Uint8Array }> {
-    const { attested } = await this.#ask({ attest: { ...input, challenge: input.challenge ?? new Uint8Array() } }, options)
+  async attest(
+    input: AttestInput,
+    options: AbortOptions = {}
+  ): Promise<{ statement: Uint8Array; evidence: Uint8Array }> {
+    const { attested } = await this.#ask(
+      { attest: { ...input, challenge: input.challenge ?? new Uint8Array() } },
+      options
+    )
     if (attested === undefined) {
       throw brokenReply('attest')
     }
@@ -190,7 +202,12 @@ class EnclaveHandle implements Enclave {
   #died(): void {
     if (this.#over === undefined) {
       this.#logger.error('enclave died', { pid: this.#process.pid })
-      this.#end(new EnvironmentError('ENCLAVE_DIED', `The enclave process ${this.#process.pid} ended unexpectedly: restart the provider`))
+      this.#end(
+        new EnvironmentError(
+          'ENCLAVE_DIED',
+          `The enclave process ${this.#process.pid} ended unexpectedly: restart the provider`
+        )
+      )
       this.#onExit?.()
     }
   }
@@ -238,5 +255,8 @@ function readInfo(loaded: ModelLoaded, pid: number): EnclaveInfo {
 }
 
 function brokenReply(what: string): EnvironmentError {
-  return new EnvironmentError('ENCLAVE_REPLY_INVALID', `The enclave answered ${what} with something else: its program is not of this version`)
+  return new EnvironmentError(
+    'ENCLAVE_REPLY_INVALID',
+    `The enclave answered ${what} with something else: its program is not of this version`
+  )
 }

@@ -5,7 +5,13 @@ import { canonicalJson } from '../core/canonical-json.ts'
 import type { Clock } from '../core/clock.ts'
 import { EnvironmentError, PeerError } from '../core/errors.ts'
 import { type Engine, type GpuChoice, type LlamaEngineInit, measureSpeed } from '../inference/index.ts'
-import { type AttestEnclave, EnclaveReply, EnclaveRequest, type LoadModel, type RunJob } from '../wire/generated/enclave.ts'
+import {
+  type AttestEnclave,
+  EnclaveReply,
+  EnclaveRequest,
+  type LoadModel,
+  type RunJob
+} from '../wire/generated/enclave.ts'
 import { Epochs } from './epoch.ts'
 import { peerIdText } from './peer-id-text.ts'
 import { SealedJob } from './sealed-job.ts'
@@ -19,7 +25,7 @@ export interface EnclaveProgramComponents {
 }
 
 export interface EnclaveProgramInit {
-  software: { version: string; /** 32 bytes. */ bundleDigest: Uint8Array }
+  software: { version: string /** 32 bytes. */; bundleDigest: Uint8Array }
 }
 
 type Reply = Partial<Omit<EnclaveReply, 'id'>>
@@ -128,7 +134,10 @@ export class EnclaveProgram {
   #attest({ peerId, globalId, beaconHeight, beaconHash, challenge }: AttestEnclave): Reply {
     const engine = this.#requireEngine()
     if (challenge.byteLength !== 0 && challenge.byteLength !== CHALLENGE_BYTES) {
-      throw new PeerError('MESSAGE_MALFORMED', `A challenge of ${challenge.byteLength} bytes: expected ${CHALLENGE_BYTES} or none`)
+      throw new PeerError(
+        'MESSAGE_MALFORMED',
+        `A challenge of ${challenge.byteLength} bytes: expected ${CHALLENGE_BYTES} or none`
+      )
     }
     const { version, bundleDigest } = this.#init.software
     const beacon: Beacon = { globalId, height: beaconHeight, hash: toHex(beaconHash) }

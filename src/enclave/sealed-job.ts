@@ -111,7 +111,10 @@ export class SealedJob {
       return granted
     }
     try {
-      const events = this.#components.engine.generate({ ...request, maxTokens }, { signal: this.#cancel.signal, mayGenerate })
+      const events = this.#components.engine.generate(
+        { ...request, maxTokens },
+        { signal: this.#cancel.signal, mayGenerate }
+      )
       for await (const event of events) {
         if (event.type === 'text') {
           writer.text(event.text, event.completionTokens)

@@ -56,7 +56,11 @@ function parse(source: string): Template {
   try {
     return new Template(source)
   } catch (cause) {
-    throw new EnvironmentError('MODEL_UNSUPPORTED', "The model's chat template cannot be read: use a GGUF file with a standard template", { cause })
+    throw new EnvironmentError(
+      'MODEL_UNSUPPORTED',
+      "The model's chat template cannot be read: use a GGUF file with a standard template",
+      { cause }
+    )
   }
 }
 
@@ -65,12 +69,15 @@ function render(template: Template, values: Record<string, unknown>): string {
     return template.render(values)
   } catch {
     // The cause is left out on purpose: a template's own exception may quote the messages.
-    throw new UsageError('PROMPT_INVALID', "The model's chat template refuses these messages: check the order of their roles")
+    throw new UsageError(
+      'PROMPT_INVALID',
+      "The model's chat template refuses these messages: check the order of their roles"
+    )
   }
 }
 
 function controlPattern(texts: readonly string[]): RegExp | undefined {
-  const known = texts.filter(text => text !== '').sort((a, b) => b.length - a.length)
+  const known = texts.filter(text => text !== '').toSorted((a, b) => b.length - a.length)
   return known.length === 0 ? undefined : new RegExp(known.map(escape).join('|'), 'g')
 }
 

@@ -15,7 +15,19 @@ export interface GgufHeader {
 }
 
 // GGUF specification, `gguf_metadata_value_type`.
-const SCALAR_BYTES: Readonly<Record<number, number>> = { 0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8 }
+const SCALAR_BYTES: Readonly<Record<number, number>> = {
+  0: 1,
+  1: 1,
+  2: 2,
+  3: 2,
+  4: 4,
+  5: 4,
+  6: 4,
+  7: 1,
+  10: 8,
+  11: 8,
+  12: 8
+}
 const STRING = 8
 const ARRAY = 9
 
@@ -110,7 +122,11 @@ async function skipArray(file: FileWindow, name: string): Promise<undefined> {
   }
 }
 
-async function readTensors(file: FileWindow, name: string, tensorCount: number): Promise<{ parameters: number; dataBytes: number }> {
+async function readTensors(
+  file: FileWindow,
+  name: string,
+  tensorCount: number
+): Promise<{ parameters: number; dataBytes: number }> {
   let parameters = 0
   let dataBytes = 0
   for (let tensor = 0; tensor < tensorCount; tensor++) {
@@ -167,5 +183,8 @@ function scalarBytes(name: string, type: number): number {
 }
 
 function unsupported(name: string, what: string): EnvironmentError {
-  return new EnvironmentError('MODEL_UNSUPPORTED', `${name} holds ${what}: use a GGUF file made for a current llama.cpp`)
+  return new EnvironmentError(
+    'MODEL_UNSUPPORTED',
+    `${name} holds ${what}: use a GGUF file made for a current llama.cpp`
+  )
 }

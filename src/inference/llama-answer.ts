@@ -67,7 +67,11 @@ function finish(text: TextStream, stops: StopTexts, before: string): { text: str
 }
 
 /** Evaluates all but the last step of a long prompt, so that a cancel need not wait for the whole. */
-async function evaluateHead(sequence: LlamaContextSequence, prompt: readonly Token[], signal: AbortSignal): Promise<Token[]> {
+async function evaluateHead(
+  sequence: LlamaContextSequence,
+  prompt: readonly Token[],
+  signal: AbortSignal
+): Promise<Token[]> {
   let at = 0
   while (prompt.length - at > PROMPT_STEP) {
     throwIfAborted(signal)

@@ -33,7 +33,11 @@ export async function loadLlama(gpu: GpuChoice): Promise<Llama> {
     if (gpu !== 'auto' && gpu !== 'off') {
       throw gpuUnavailable(gpu, 'none', cause)
     }
-    throw new EnvironmentError('LLAMA_UNAVAILABLE', 'llama.cpp does not load here: reinstall the package for this platform', { cause })
+    throw new EnvironmentError(
+      'LLAMA_UNAVAILABLE',
+      'llama.cpp does not load here: reinstall the package for this platform',
+      { cause }
+    )
   }
   if (gpu !== 'auto' && backendName(llama) !== (gpu === 'off' ? 'cpu' : gpu)) {
     const found = backendName(llama)
@@ -70,7 +74,11 @@ export async function listDevices(llama: Llama): Promise<Device[]> {
 }
 
 function gpuUnavailable(wanted: string, found: string, cause?: unknown): EnvironmentError {
-  return new EnvironmentError('GPU_UNAVAILABLE', `Asked for ${wanted}, but llama.cpp runs on ${found} here: check the driver, or use auto`, {
-    cause
-  })
+  return new EnvironmentError(
+    'GPU_UNAVAILABLE',
+    `Asked for ${wanted}, but llama.cpp runs on ${found} here: check the driver, or use auto`,
+    {
+      cause
+    }
+  )
 }

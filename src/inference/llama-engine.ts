@@ -58,7 +58,11 @@ export async function openLlamaEngine(init: LlamaEngineInit, options: AbortOptio
   }
 }
 
-async function openContext(model: LlamaModel, file: ModelFile, init: LlamaEngineInit & { threads: number }): Promise<LlamaContext> {
+async function openContext(
+  model: LlamaModel,
+  file: ModelFile,
+  init: LlamaEngineInit & { threads: number }
+): Promise<LlamaContext> {
   const most = Math.min(file.contextTokens, DEFAULT_CONTEXT_TOKENS)
   const sequences = init.slots ?? DEFAULT_SLOTS
   try {
@@ -181,7 +185,11 @@ class LlamaEngine implements Engine {
       this.#queue.release(sequence)
     } catch (cause) {
       // Better no further answers than one that continues a stranger's.
-      this.#queue.close(new EnvironmentError('INFERENCE_FAILED', 'A context could not be cleared and is not used again: restart', { cause }))
+      this.#queue.close(
+        new EnvironmentError('INFERENCE_FAILED', 'A context could not be cleared and is not used again: restart', {
+          cause
+        })
+      )
     }
   }
 

@@ -39,9 +39,16 @@ export async function measureSpeed(engine: Engine, options: AbortOptions = {}): 
     }
   }
   if (!sawText) {
-    throw new EnvironmentError('MODEL_SELF_TEST_FAILED', `${engine.model.name} gave no text for a short question: use another GGUF file`)
+    throw new EnvironmentError(
+      'MODEL_SELF_TEST_FAILED',
+      `${engine.model.name} gave no text for a short question: use another GGUF file`
+    )
   }
   const spanMs = completionTokens > 1 ? lastMs - firstMs : lastMs - startMs
   const counted = completionTokens > 1 ? completionTokens - 1 : completionTokens
-  return { tokensPerSecond: (counted / Math.max(spanMs, 0.001)) * 1000, firstTokenMs: firstMs - startMs, completionTokens }
+  return {
+    tokensPerSecond: (counted / Math.max(spanMs, 0.001)) * 1000,
+    firstTokenMs: firstMs - startMs,
+    completionTokens
+  }
 }

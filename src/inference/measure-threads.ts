@@ -22,7 +22,10 @@ export async function measureThreads(model: LlamaModel, threads: number): Promis
       if (count === WARM_UP_TOKENS) {
         startMs = performance.now()
       }
-      if (count >= WARM_UP_TOKENS + TOKENS || (count > WARM_UP_TOKENS && performance.now() - startMs > LONG_ENOUGH_MS)) {
+      if (
+        count >= WARM_UP_TOKENS + TOKENS ||
+        (count > WARM_UP_TOKENS && performance.now() - startMs > LONG_ENOUGH_MS)
+      ) {
         break
       }
     }

@@ -74,8 +74,11 @@ async function openModel(path: string): Promise<FileHandle> {
 }
 
 function unreadable(path: string, cause: unknown): EnvironmentError {
-  const why = errorCode(cause) === 'ENOENT' ? 'there is no such file' : `it cannot be read (${errorCode(cause) ?? 'unknown'})`
-  return new EnvironmentError('MODEL_NOT_FOUND', `Model ${path}: ${why}. Give the path of a GGUF file with --model`, { cause })
+  const why =
+    errorCode(cause) === 'ENOENT' ? 'there is no such file' : `it cannot be read (${errorCode(cause) ?? 'unknown'})`
+  return new EnvironmentError('MODEL_NOT_FOUND', `Model ${path}: ${why}. Give the path of a GGUF file with --model`, {
+    cause
+  })
 }
 
 async function readHeader(file: FileHandle, path: string, sizeBytes: number): Promise<GgufHeader> {
@@ -84,7 +87,10 @@ async function readHeader(file: FileHandle, path: string, sizeBytes: number): Pr
     header = await readGgufHeader(new FileWindow(file, sizeBytes), path)
   } catch (err) {
     if (err instanceof EndOfFile) {
-      throw new EnvironmentError('MODEL_TRUNCATED', `${path} ends inside its header (${sizeBytes} bytes): download it again`)
+      throw new EnvironmentError(
+        'MODEL_TRUNCATED',
+        `${path} ends inside its header (${sizeBytes} bytes): download it again`
+      )
     }
     throw err
   }
@@ -102,11 +108,17 @@ function describe(path: string, sizeBytes: number, header: GgufHeader): ModelFil
   const architecture = metadata.get('general.architecture')
   const contextTokens = metadata.get(`${String(architecture)}.context_length`)
   if (typeof architecture !== 'string' || typeof contextTokens !== 'number' || contextTokens < 2) {
-    throw new EnvironmentError('MODEL_UNSUPPORTED', `${path} is a GGUF file but no language model: it names no architecture with a context length`)
+    throw new EnvironmentError(
+      'MODEL_UNSUPPORTED',
+      `${path} is a GGUF file but no language model: it names no architecture with a context length`
+    )
   }
   const parts = metadata.get('split.count')
   if (typeof parts === 'number' && parts > 1) {
-    throw new EnvironmentError('MODEL_UNSUPPORTED', `${path} is one of ${parts} parts: merge them first with llama-gguf-split --merge`)
+    throw new EnvironmentError(
+      'MODEL_UNSUPPORTED',
+      `${path} is one of ${parts} parts: merge them first with llama-gguf-split --merge`
+    )
   }
   const name = metadata.get('general.name')
   const fileType = metadata.get('general.file_type')

@@ -42,7 +42,7 @@ export class SlotQueue<T> {
     if (slot !== undefined) {
       return slot
     }
-    return await new Promise<T>((resolve, reject) => {
+    return new Promise<T>((resolve, reject) => {
       const settle = (): void => {
         this.#waiting.delete(waiter)
         signal?.removeEventListener('abort', abort)
@@ -78,7 +78,7 @@ export class SlotQueue<T> {
   /** Refuses everyone in line and everyone who comes later. */
   close(error: Error): void {
     this.#closedBy = error
-    for (const waiter of [...this.#waiting]) {
+    for (const waiter of this.#waiting) {
       waiter.refuse(error)
     }
   }

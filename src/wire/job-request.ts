@@ -51,7 +51,10 @@ export function encodeJobRequest(request: JobRequest): Uint8Array {
  */
 export function decodeJobRequest(bytes: Uint8Array): JobRequest {
   if (bytes.byteLength > LIMITS.sealedRequestBytes) {
-    throw new PeerError('JOB_REQUEST_INVALID', `The request has ${bytes.byteLength} bytes: at most ${LIMITS.sealedRequestBytes} are accepted`)
+    throw new PeerError(
+      'JOB_REQUEST_INVALID',
+      `The request has ${bytes.byteLength} bytes: at most ${LIMITS.sealedRequestBytes} are accepted`
+    )
   }
   let value: unknown
   try {
@@ -81,7 +84,10 @@ function findFault(value: unknown): string | undefined {
     [isNumber(temperature, 0, 2), 'temperature must be a number from 0 to 2'],
     [isNumber(topP, 0, 1) && topP !== 0, 'topP must be a number above 0 and at most 1'],
     [isInteger(seed, 0), 'seed must be an integer from 0 to 4294967295'],
-    [stop === undefined || isStops(stop), `stop must be at most ${MAX_STOPS} texts of 1 to ${MAX_STOP_LENGTH} characters`]
+    [
+      stop === undefined || isStops(stop),
+      `stop must be at most ${MAX_STOPS} texts of 1 to ${MAX_STOP_LENGTH} characters`
+    ]
   ]
   return messagesFault(value['messages']) ?? checks.find(([holds]) => !holds)?.[1]
 }
@@ -91,7 +97,9 @@ function messagesFault(messages: unknown): string | undefined {
     return `messages must be a list of 1 to ${MAX_MESSAGES}`
   }
   const at = messages.findIndex(message => !isMessage(message))
-  return at < 0 ? undefined : `messages[${at}] must have a role (system, user or assistant) and a content of text, and nothing else`
+  return at < 0
+    ? undefined
+    : `messages[${at}] must have a role (system, user or assistant) and a content of text, and nothing else`
 }
 
 function isMessage(value: unknown): value is ChatMessage {

@@ -19,6 +19,15 @@ function isAlive(pid: number): boolean {
   }
 }
 
+/** Largest core dump of a process, in bytes or `unlimited`. */
+function coreLimit(pid: number): string {
+  return /Max core file size +(\w+)/.exec(readFileSync(`/proc/${pid}/limits`, 'utf8'))?.[1] ?? ''
+}
+
+function mapsLlama(pid: number): boolean {
+  return /llama/.test(readFileSync(`/proc/${pid}/maps`, 'utf8'))
+}
+
 describe('enclave and its parent', function () {
   this.timeout(30_000)
   let parent: ChildProcess
@@ -31,7 +40,9 @@ describe('enclave and its parent', function () {
     }
     // Core dumps as large as they may be: what the enclave leaves off, it has turned off itself.
     const script = 'ulimit -c "$(ulimit -H -c)"; exec "$0" "$@"'
-    parent = spawn('/bin/sh', ['-c', script, process.execPath, PARENT, defaultModelPath()], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+    parent = spawn('/bin/sh', ['-c', script, process.execPath, PARENT, defaultModelPath()], {
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc']
+    })
     const [message] = (await once(parent, 'message')) as [{ pid: number; rssBytes: number }]
     enclavePid = message.pid
     parentRssBytes = message.rssBytes
@@ -44,16 +55,14 @@ describe('enclave and its parent', function () {
   })
 
   it('dumps no core', function () {
-    const limit = (of: number): string => /Max core file size +(\w+)/.exec(readFileSync(`/proc/${of}/limits`, 'utf8'))?.[1] ?? ''
-    if (limit(parent.pid ?? 0) === '0') {
+    if (coreLimit(parent.pid ?? 0) === '0') {
       console.log('      SKIPPED: this machine allows no core dumps to anyone')
       this.skip()
     }
-    assert.equal(limit(enclavePid), '0')
+    assert.equal(coreLimit(enclavePid), '0')
   })
 
   it('holds llama.cpp alone: the parent neither maps it nor grows past 150 MB', () => {
-    const mapsLlama = (of: number): boolean => /llama/.test(readFileSync(`/proc/${of}/maps`, 'utf8'))
     assert.ok(mapsLlama(enclavePid))
     assert.ok(!mapsLlama(parent.pid ?? 0))
     assert.ok(parentRssBytes < 150e6, `${parentRssBytes}`)

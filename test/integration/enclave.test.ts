@@ -4,14 +4,18 @@ import { toHex } from '../../src/core/bytes.ts'
 import { type Logger, silentLogger } from '../../src/core/logger.ts'
 import { tokenCost } from '../../src/core/price.ts'
 import { type Enclave, type SpawnEnclaveInit, spawnEnclave } from '../../src/enclave/index.ts'
-import { type Engine, defaultModelPath, openLlamaEngine } from '../../src/inference/index.ts'
+import { defaultModelPath, type Engine, openLlamaEngine } from '../../src/inference/index.ts'
 import { AnswerChain } from '../../src/seal/index.ts'
 import type { JobRequest } from '../../src/wire/job-request.ts'
 import { type OpenedAnswer, openAnswer, PRICES, PROVIDER_PEER_ID, sealQuestion } from '../support/sealed-question.ts'
 import { sharedPath } from '../support/shared-data.ts'
 import { until } from '../support/until.ts'
 
-const FOX: JobRequest = { messages: [{ role: 'user', content: 'Tell me a story about a fox.' }], maxTokens: 200, temperature: 0 }
+const FOX: JobRequest = {
+  messages: [{ role: 'user', content: 'Tell me a story about a fox.' }],
+  maxTokens: 200,
+  temperature: 0
+}
 const ask = (content: string): JobRequest => ({ ...FOX, messages: [{ role: 'user', content }] })
 
 function spawn(more: Partial<SpawnEnclaveInit> = {}): Promise<Enclave> {
@@ -19,7 +23,12 @@ function spawn(more: Partial<SpawnEnclaveInit> = {}): Promise<Enclave> {
 }
 
 async function attest(enclave: Enclave): Promise<Uint8Array> {
-  const { statement } = await enclave.attest({ peerId: PROVIDER_PEER_ID, globalId: -3, beaconHeight: 5, beaconHash: new Uint8Array(32).fill(1) })
+  const { statement } = await enclave.attest({
+    peerId: PROVIDER_PEER_ID,
+    globalId: -3,
+    beaconHeight: 5,
+    beaconHash: new Uint8Array(32).fill(1)
+  })
   return statement
 }
 
@@ -185,7 +194,10 @@ describe('enclave process', function () {
     for (const question of questions) {
       alone.push(await inProcess(engine, ask(question)))
     }
-    assert.deepEqual(together.map(opened => opened.text), alone)
+    assert.deepEqual(
+      together.map(opened => opened.text),
+      alone
+    )
   })
 
   describe('refuses, and lives on', () => {
@@ -194,7 +206,11 @@ describe('enclave process', function () {
       ['a request of a size that is none', 'SEAL_REQUEST_SIZE', q => void (q.job.sealedRequest = new Uint8Array(1000))],
       ['a request to another key', 'SEAL_WRONG_RECIPIENT', q => q.job.recipient.hint.fill(0)],
       ['a wrapped key that is none', 'SEAL_OPEN_FAILED', q => q.job.recipient.wrappedKey.fill(0)],
-      ['an encapsulated key of the wrong length', 'SEAL_LENGTH_INVALID', q => void (q.job.recipient.enc = new Uint8Array(3))],
+      [
+        'an encapsulated key of the wrong length',
+        'SEAL_LENGTH_INVALID',
+        q => void (q.job.recipient.enc = new Uint8Array(3))
+      ],
       ['a job that allows no token', 'JOB_REQUEST_INVALID', q => void (q.job.maxCompletionTokens = 0)]
     ]
     for (const [name, code, spoil] of cases) {
@@ -216,7 +232,10 @@ describe('enclave process', function () {
     it('a replayed request', async () => {
       const question = sealQuestion(statement, { ...FOX, maxTokens: 2 })
       await openAnswer(statement, question, enclave.run(question.job))
-      await assert.rejects(openAnswer(statement, question, enclave.run(question.job)), { code: 'SEAL_REPLAYED', errorClass: 'peer' })
+      await assert.rejects(openAnswer(statement, question, enclave.run(question.job)), {
+        code: 'SEAL_REPLAYED',
+        errorClass: 'peer'
+      })
     })
 
     it('a prompt that does not fit, without a word of it', async () => {
@@ -253,7 +272,9 @@ describe('enclave process', function () {
     const first = sealQuestion(own, FOX, { grantedTokens: 2 })
     const second = sealQuestion(own, FOX)
     const runs = Promise.all(
-      [first, second].map(question => assert.rejects(openAnswer(own, question, mortal.run(question.job)), { code: 'ENCLAVE_DIED' }))
+      [first, second].map(question =>
+        assert.rejects(openAnswer(own, question, mortal.run(question.job)), { code: 'ENCLAVE_DIED' })
+      )
     )
     process.kill(mortal.info.pid, 'SIGKILL')
     await runs

@@ -24,10 +24,17 @@ export interface SealedQuestion {
 }
 
 /** A question sealed to the enclave of a statement, as a client would; or any bytes, as a hostile one might. */
-export function sealQuestion(statement: Uint8Array, request: JobRequest | Uint8Array, more: Partial<EnclaveJob> = {}): SealedQuestion {
+export function sealQuestion(
+  statement: Uint8Array,
+  request: JobRequest | Uint8Array,
+  more: Partial<EnclaveJob> = {}
+): SealedQuestion {
   const plaintext = request instanceof Uint8Array ? request : encodeJobRequest(request)
   const jobId = new Uint8Array(randomBytes(16))
-  const target = { hpkePublicKey: fromHex(decodeStatement(statement).hpkeKey), statementDigest: statementDigest(statement) }
+  const target = {
+    hpkePublicKey: fromHex(decodeStatement(statement).hpkeKey),
+    statementDigest: statementDigest(statement)
+  }
   const { sealedRequest, recipients, responseKeys } = sealRequest({ jobId, plaintext, recipients: [target] })
   const [recipient] = recipients
   const [responseKey] = responseKeys

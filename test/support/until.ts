@@ -7,7 +7,7 @@ export async function until(holds: () => boolean | Promise<boolean>, limitMs = 5
   const deadlineMs = performance.now() + limitMs
   while (!(await holds())) {
     if (performance.now() > deadlineMs) {
-      throw new Error(`The condition did not hold within ${limitMs} ms: ${holds}`)
+      throw new Error(`The condition did not hold within ${limitMs} ms: ${holds.toString()}`)
     }
     await new Promise(resolve => setTimeout(resolve, 5))
   }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import type { TokenUsage } from '../../../src/core/price.ts'
 import { AnswerWriter } from '../../../src/enclave/answer-writer.ts'
-import { type ResponseOpener, ResponseKey, responseOpener, responseSealer } from '../../../src/seal/index.ts'
+import { ResponseKey, type ResponseOpener, responseOpener, responseSealer } from '../../../src/seal/index.ts'
 import { decodeAnswerEvent } from '../../../src/wire/answer-event.ts'
 import { until } from '../../support/until.ts'
 
@@ -52,7 +52,13 @@ describe('answer writer', () => {
     writer.text('c', 3)
     assert.equal(frames.length, 1)
     await until(() => frames.length > 1)
-    assert.deepEqual(frames.slice(1).map(frame => frame.text).join(''), 'bc')
+    assert.deepEqual(
+      frames
+        .slice(1)
+        .map(frame => frame.text)
+        .join(''),
+      'bc'
+    )
     assert.equal(frames.at(-1)?.usage.completionTokens, 3)
   })
 
@@ -64,7 +70,10 @@ describe('answer writer', () => {
     assert.equal(frames.length, 1)
     clock.ms = 5
     writer.text('c', 3)
-    assert.deepEqual(frames.map(frame => frame.text), ['a', 'bc'])
+    assert.deepEqual(
+      frames.map(frame => frame.text),
+      ['a', 'bc']
+    )
   })
 
   it('ends with what waits and one final frame', () => {
@@ -72,11 +81,14 @@ describe('answer writer', () => {
     writer.text('a', 1)
     writer.text('b', 2)
     writer.end('stop')
-    assert.deepEqual(frames.map(({ text, end, final }) => [text ?? end, final]), [
-      ['a', false],
-      ['b', false],
-      ['stop', true]
-    ])
+    assert.deepEqual(
+      frames.map(({ text, end, final }) => [text ?? end, final]),
+      [
+        ['a', false],
+        ['b', false],
+        ['stop', true]
+      ]
+    )
     assert.equal(frames.at(-1)?.usage.completionTokens, 2)
   })
 
@@ -87,7 +99,10 @@ describe('answer writer', () => {
     writer.discard()
     writer.end('cancelled')
     assert.deepEqual(writer.delivered.completionTokens, 1)
-    assert.deepEqual(frames.map(frame => frame.text ?? frame.end), ['a', 'cancelled'])
+    assert.deepEqual(
+      frames.map(frame => frame.text ?? frame.end),
+      ['a', 'cancelled']
+    )
   })
 
   it('sends tokens that have no text of their own', () => {

@@ -12,7 +12,9 @@ function loadedWith(entry: string, seen = new Set<string>()): Set<string> {
   }
   seen.add(entry)
   if (existsSync(entry)) {
-    for (const [, specifier = ''] of readFileSync(entry, 'utf8').matchAll(/^(?:import|export)\b[^;]*?from\s*'([^']+)'/gm)) {
+    for (const [, specifier = ''] of readFileSync(entry, 'utf8').matchAll(
+      /^(?:import|export)\b[^;]*?from\s*'([^']+)'/gm
+    )) {
       loadedWith(specifier.startsWith('.') ? join(dirname(entry), specifier) : specifier, seen)
     }
     for (const [, specifier = ''] of readFileSync(entry, 'utf8').matchAll(/^import\s*'([^']+)'/gm)) {
@@ -26,8 +28,20 @@ describe("the host's handle", () => {
   it('loads neither the engine nor llama.cpp nor the enclave program', () => {
     const loaded = [...loadedWith(join(SOURCES, 'enclave', 'index.js'))]
     assert.ok(loaded.some(file => file.endsWith('enclave-process.js')))
-    for (const part of ['node-llama-cpp', '@huggingface/jinja', '/inference/', 'enclave/program.js', 'enclave/main.js', '/attest/', '/seal/']) {
-      assert.deepEqual(loaded.filter(file => file.includes(part)), [], part)
+    for (const part of [
+      'node-llama-cpp',
+      '@huggingface/jinja',
+      '/inference/',
+      'enclave/program.js',
+      'enclave/main.js',
+      '/attest/',
+      '/seal/'
+    ]) {
+      assert.deepEqual(
+        loaded.filter(file => file.includes(part)),
+        [],
+        part
+      )
     }
   })
 

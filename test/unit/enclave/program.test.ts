@@ -10,7 +10,14 @@ import { until } from '../../support/until.ts'
 /** An engine that says `words`, then fails if it is told to. */
 function scripted(words: string[], failure?: Error): Engine {
   return {
-    model: { name: 'scripted', digest: new Uint8Array(32).fill(8), contextTokens: 100, quantization: 'F32', parameters: 1, hasChatTemplate: true },
+    model: {
+      name: 'scripted',
+      digest: new Uint8Array(32).fill(8),
+      contextTokens: 100,
+      quantization: 'F32',
+      parameters: 1,
+      hasChatTemplate: true
+    },
     backend: 'cpu',
     devices: [],
     threads: 1,
@@ -33,7 +40,13 @@ function scripted(words: string[], failure?: Error): Engine {
 let asked = 0
 
 const LOAD = { path: '/m.gguf', threads: 0, slots: 0, gpu: 'auto', contextTokens: 0 }
-const ATTEST = { peerId: PROVIDER_PEER_ID, globalId: -3, beaconHeight: 1, beaconHash: new Uint8Array(32), challenge: new Uint8Array() }
+const ATTEST = {
+  peerId: PROVIDER_PEER_ID,
+  globalId: -3,
+  beaconHeight: 1,
+  beaconHash: new Uint8Array(32),
+  challenge: new Uint8Array()
+}
 
 describe('enclave program', () => {
   let program: EnclaveProgram
@@ -114,7 +127,10 @@ describe('enclave program', () => {
   it('refuses a challenge of another length', async () => {
     start(scripted(['x']))
     await ask({ load: LOAD })
-    assert.equal((await ask({ attest: { ...ATTEST, challenge: new Uint8Array(31) } })).failed?.code, 'MESSAGE_MALFORMED')
+    assert.equal(
+      (await ask({ attest: { ...ATTEST, challenge: new Uint8Array(31) } })).failed?.code,
+      'MESSAGE_MALFORMED'
+    )
   })
 
   it('survives bytes that are no message, and messages that say nothing', async () => {
@@ -139,7 +155,9 @@ describe('enclave program', () => {
     await ask({ load: LOAD })
     const { attested } = await ask({ attest: ATTEST })
     asked = 1
-    const { failed } = await run(sealQuestion(attested?.statement ?? new Uint8Array(), { messages: [{ role: 'user', content: 'q' }] }))
+    const { failed } = await run(
+      sealQuestion(attested?.statement ?? new Uint8Array(), { messages: [{ role: 'user', content: 'q' }] })
+    )
     assert.equal(failed?.code, 'ENCLAVE_FAILED')
     assert.ok(!failed.message.includes('two'))
     assert.equal((await ask({ inspect: {} })).inspection?.running, 0)

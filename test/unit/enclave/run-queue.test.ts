@@ -10,7 +10,12 @@ const chunk = (completionTokens: number): EnclaveEvent => ({
   cachedPromptTokens: 0,
   completionTokens
 })
-const ENDED: EnclaveEvent = { type: 'ended', receipt: new Uint8Array(), receiptSignature: new Uint8Array(), finishReason: 'stop' }
+const ENDED: EnclaveEvent = {
+  type: 'ended',
+  receipt: new Uint8Array(),
+  receiptSignature: new Uint8Array(),
+  finishReason: 'stop'
+}
 
 describe('run queue', () => {
   let calls: string[]

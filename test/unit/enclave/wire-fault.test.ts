@@ -1,5 +1,12 @@
 import assert from 'node:assert/strict'
-import { AttestationError, CocoonError, EnvironmentError, PeerError, UsageError, WireError } from '../../../src/core/errors.ts'
+import {
+  AttestationError,
+  CocoonError,
+  EnvironmentError,
+  PeerError,
+  UsageError,
+  WireError
+} from '../../../src/core/errors.ts'
 import { fromFault, toFault, toJobFault } from '../../../src/enclave/wire-fault.ts'
 
 describe('faults over the pipe', () => {

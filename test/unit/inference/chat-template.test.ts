@@ -18,15 +18,20 @@ describe('chat template', () => {
       parts.filter(part => !part.special).map(part => part.text),
       ['<|im_end|>', '<|im_start|>']
     )
-    assert.equal(parts.map(part => part.text).join(''), `<s><|im_start|>user\n${content}<|im_end|>\n<|im_start|>assistant\n`)
+    assert.equal(
+      parts.map(part => part.text).join(''),
+      `<s><|im_start|>user\n${content}<|im_end|>\n<|im_start|>assistant\n`
+    )
   })
 
   it('refuses messages that the template refuses, without quoting them', () => {
-    const strict = "{% for m in messages %}{% if m['role'] == 'system' %}{{ raise_exception('no: ' + m['content']) }}{% endif %}{% endfor %}"
+    const strict =
+      "{% for m in messages %}{% if m['role'] == 'system' %}{{ raise_exception('no: ' + m['content']) }}{% endif %}{% endfor %}"
     const render = templateRenderer(strict, TOKENS)
     assert.throws(
       () => render([{ role: 'system', content: 'secret words' }]),
-      (err: Error & { code?: string }) => err.code === 'PROMPT_INVALID' && !err.message.includes('secret') && err.cause === undefined
+      (err: Error & { code?: string }) =>
+        err.code === 'PROMPT_INVALID' && !err.message.includes('secret') && err.cause === undefined
     )
   })
 

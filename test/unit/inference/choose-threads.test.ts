@@ -21,7 +21,10 @@ describe('choosing threads', () => {
 
   it('asks for no more threads than cores, and never more than eight', async () => {
     assert.deepEqual(await choose(1, [100]), { threads: 1, asked: [1] })
-    const { threads, asked } = await choose(64, Array.from({ length: 64 }, (_, i) => (i + 1) * 100))
+    const { threads, asked } = await choose(
+      64,
+      Array.from({ length: 64 }, (_, i) => (i + 1) * 100)
+    )
     assert.equal(threads, 8)
     assert.equal(asked.length, 8)
   })

@@ -1,5 +1,12 @@
 import assert from 'node:assert/strict'
-import { type Engine, type GenerateOptions, type GenerateRequest, defaultModelPath, measureSpeed, openLlamaEngine } from '../../../src/inference/index.ts'
+import {
+  defaultModelPath,
+  type Engine,
+  type GenerateOptions,
+  type GenerateRequest,
+  measureSpeed,
+  openLlamaEngine
+} from '../../../src/inference/index.ts'
 import { sharedPath } from '../../support/shared-data.ts'
 
 interface Answer {
@@ -35,6 +42,10 @@ const ask = (content: string, more: Partial<GenerateRequest> = {}): GenerateRequ
   ...more
 })
 
+async function hot(engine: Engine, seed: number): Promise<string> {
+  return (await answer(engine, ask('Tell me a story about a fox.', { temperature: 1.5, seed }))).text
+}
+
 describe('llama engine', function () {
   this.timeout(30_000)
   let engine: Engine
@@ -56,7 +67,9 @@ describe('llama engine', function () {
   it('answers from the chat it was given', async () => {
     const { text, finishReason } = await answer(
       engine,
-      ask('Answer from this chat:\nAnna: Let us meet at noon.\nBen: Fine, at the station.\nQuestion: Where do they meet?')
+      ask(
+        'Answer from this chat:\nAnna: Let us meet at noon.\nBen: Fine, at the station.\nQuestion: Where do they meet?'
+      )
     )
     assert.match(text, /station/)
     assert.equal(finishReason, 'stop')
@@ -69,14 +82,16 @@ describe('llama engine', function () {
   })
 
   it('repeats a sampled answer with its seed, and only with it', async () => {
-    const hot = (seed: number) => answer(engine, ask('Tell me a story about a fox.', { temperature: 1.5, seed })).then(a => a.text)
-    const [a, b, c] = [await hot(7), await hot(7), await hot(8)]
+    const [a, b, c] = [await hot(engine, 7), await hot(engine, 7), await hot(engine, 8)]
     assert.equal(a, b)
     assert.notEqual(a, c)
   })
 
   it('ends at the token limit', async () => {
-    const { completionTokens, finishReason } = await answer(engine, ask('Tell me a story about a fox.', { maxTokens: 5 }))
+    const { completionTokens, finishReason } = await answer(
+      engine,
+      ask('Tell me a story about a fox.', { maxTokens: 5 })
+    )
     assert.equal(completionTokens, 5)
     assert.equal(finishReason, 'length')
   })
@@ -91,9 +106,15 @@ describe('llama engine', function () {
 
   it('ends with length where the context ends', async () => {
     const long = 'Anna: Hello there, how are you? '.repeat(85)
-    const { promptTokens, completionTokens, finishReason } = await answer(engine, ask(long, { maxTokens: 4000, temperature: 3, seed: 1 }))
+    const { promptTokens, completionTokens, finishReason } = await answer(
+      engine,
+      ask(long, { maxTokens: 4000, temperature: 3, seed: 1 })
+    )
     assert.ok(promptTokens > 700, `${promptTokens}`)
-    assert.ok(finishReason === 'stop' || promptTokens + completionTokens === 1024, `${promptTokens} + ${completionTokens} ${finishReason}`)
+    assert.ok(
+      finishReason === 'stop' || promptTokens + completionTokens === 1024,
+      `${promptTokens} + ${completionTokens} ${finishReason}`
+    )
   })
 
   it('refuses a prompt that leaves no room, also one too long to tokenize', async () => {
@@ -120,7 +141,10 @@ describe('llama engine', function () {
         }
       }
     })()
-    const [other] = await Promise.all([answer(engine, ask('Tell me a story about a cat.')), assert.rejects(cancelled, { code: 'CANCELLED' })])
+    const [other] = await Promise.all([
+      answer(engine, ask('Tell me a story about a cat.')),
+      assert.rejects(cancelled, { code: 'CANCELLED' })
+    ])
     assert.equal(other.text, alone.text)
   })
 
@@ -156,7 +180,9 @@ describe('llama engine', function () {
   it('queues what has no slot, and drops it from the line when cancelled', async () => {
     const holds: Array<() => void> = []
     const held = [1, 2].map(() =>
-      answer(engine, ask('What is Cocoon?', { maxTokens: 2 }), { mayGenerate: n => (n === 0 ? new Promise(go => holds.push(go)) : undefined) })
+      answer(engine, ask('What is Cocoon?', { maxTokens: 2 }), {
+        mayGenerate: n => (n === 0 ? new Promise(go => holds.push(go)) : undefined)
+      })
     )
     const abort = new AbortController()
     const third = answer(engine, ask('What is Cocoon?', { maxTokens: 2 }), { signal: abort.signal })
@@ -179,7 +205,10 @@ describe('llama engine', function () {
     const other = await openLlamaEngine({ modelPath: defaultModelPath(), threads: 1, slots: 1, gpu: 'off' })
     const run = answer(other, ask('Tell me a story about a fox.'))
     const waiting = answer(other, ask('Tell me a story about a fox.'))
-    const ends = Promise.all([assert.rejects(run, { code: 'ENGINE_CLOSED' }), assert.rejects(waiting, { code: 'ENGINE_CLOSED' })])
+    const ends = Promise.all([
+      assert.rejects(run, { code: 'ENGINE_CLOSED' }),
+      assert.rejects(waiting, { code: 'ENGINE_CLOSED' })
+    ])
     await other.close()
     await ends
     await assert.rejects(answer(other, ask('Hi')), { code: 'ENGINE_CLOSED' })
@@ -193,7 +222,10 @@ describe('llama engine', function () {
     const stories = await openLlamaEngine({ modelPath, threads: 1, slots: 1, gpu: 'off' })
     try {
       assert.equal(stories.model.hasChatTemplate, false)
-      const { text, completionTokens } = await answer(stories, ask('Once upon a time, there was a little', { maxTokens: 30 }))
+      const { text, completionTokens } = await answer(
+        stories,
+        ask('Once upon a time, there was a little', { maxTokens: 30 })
+      )
       assert.equal(completionTokens, 30)
       assert.match(text, /[a-z]+ [a-z]+/)
     } finally {

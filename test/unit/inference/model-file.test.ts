@@ -29,11 +29,20 @@ describe('model file', () => {
     assert.equal(sizeBytes, pocket.byteLength)
     assert.equal(path, defaultModelPath())
     assert.match(chatTemplate ?? '', /im_start/)
-    assert.deepEqual(rest, { name: 'Cocoon Pocket 2M', architecture: 'llama', quantization: 'Q8_0', contextTokens: 1024, parameters: 1_967_808 })
+    assert.deepEqual(rest, {
+      name: 'Cocoon Pocket 2M',
+      architecture: 'llama',
+      quantization: 'Q8_0',
+      contextTokens: 1024,
+      parameters: 1_967_808
+    })
   })
 
   it('hashes the file as published', async () => {
-    assert.equal(toHex(await modelDigest(defaultModelPath())), '1a722118156a15407587cdada6df2ddac6231a4476f3244556896cc4ef779f40')
+    assert.equal(
+      toHex(await modelDigest(defaultModelPath())),
+      '1a722118156a15407587cdada6df2ddac6231a4476f3244556896cc4ef779f40'
+    )
   })
 
   it('names a missing file and a folder', async () => {

@@ -33,17 +33,21 @@ describe('stop texts', () => {
     const letters = fc.constantFrom('a', 'b')
     const word = (minLength: number) => fc.string({ unit: letters, minLength, maxLength: 4 })
     fc.assert(
-      fc.property(fc.array(word(1), { minLength: 1, maxLength: 3 }), fc.array(word(0), { maxLength: 12 }), (stops, pieces) => {
-        const found = stops.map(stop => pieces.join('').indexOf(stop)).filter(at => at >= 0)
-        const { text, stopped } = stream(stops, pieces)
-        assert.equal(stopped, found.length > 0)
-        // A stop text that is complete earlier in the stream may hide one that begins before it.
-        assert.ok(pieces.join('').startsWith(text))
-        assert.ok(stops.every(stop => !text.includes(stop)))
-        if (!stopped) {
-          assert.equal(text, pieces.join(''))
+      fc.property(
+        fc.array(word(1), { minLength: 1, maxLength: 3 }),
+        fc.array(word(0), { maxLength: 12 }),
+        (stops, pieces) => {
+          const found = stops.map(stop => pieces.join('').indexOf(stop)).filter(at => at >= 0)
+          const { text, stopped } = stream(stops, pieces)
+          assert.equal(stopped, found.length > 0)
+          // A stop text that is complete earlier in the stream may hide one that begins before it.
+          assert.ok(pieces.join('').startsWith(text))
+          assert.ok(stops.every(stop => !text.includes(stop)))
+          if (!stopped) {
+            assert.equal(text, pieces.join(''))
+          }
         }
-      })
+      )
     )
   })
 })

@@ -25,11 +25,23 @@ describe('text stream', function () {
     // Byte fallback: one token a byte.
     const tokens = model.tokenize('🦊', false)
     assert.ok(tokens.length >= 4)
-    assert.equal(pieces(tokens).filter(text => text !== '').join('|'), '🦊')
+    assert.equal(
+      pieces(tokens)
+        .filter(text => text !== '')
+        .join('|'),
+      '🦊'
+    )
   })
 
   it('joins to the exact text for emoji, CJK, accents and joiners', () => {
-    for (const text of ['héllo 🦊 你好，世界', '👨‍👩‍👧‍👦 family', 'a\uFFFDb', '\uFFFD', 'tabs\tand\n\nlines  ', 'ﷺ 𝔘𝔫𝔦 🇺🇦']) {
+    for (const text of [
+      'héllo 🦊 你好，世界',
+      '👨‍👩‍👧‍👦 family',
+      'a\uFFFDb',
+      '\uFFFD',
+      'tabs\tand\n\nlines  ',
+      'ﷺ 𝔘𝔫𝔦 🇺🇦'
+    ]) {
       assert.equal(pieces(model.tokenize(text, false)).join(''), text)
     }
   })

@@ -21,7 +21,10 @@ describe('framing', () => {
           got.push(...decoder.push(Uint8Array.from(stream.subarray(at, at + size))))
           at += size
         }
-        assert.deepEqual(got.map(bytes => [...bytes]), sent.map(bytes => [...bytes]))
+        assert.deepEqual(
+          got.map(bytes => [...bytes]),
+          sent.map(bytes => [...bytes])
+        )
         assert.equal(decoder.pendingBytes, 0)
       })
     )

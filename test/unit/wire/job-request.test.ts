@@ -53,7 +53,8 @@ describe('job request', () => {
     for (const text of ['secret {', '', '\u0000']) {
       assert.throws(
         () => decodeJobRequest(Buffer.from(text)),
-        (err: Error & { code?: string }) => err.code === 'JOB_REQUEST_INVALID' && !err.message.includes('secret') && err.cause === undefined
+        (err: Error & { code?: string }) =>
+          err.code === 'JOB_REQUEST_INVALID' && !err.message.includes('secret') && err.cause === undefined
       )
     }
     assert.throws(() => decodeJobRequest(Uint8Array.of(0xff, 0xfe)), { code: 'JOB_REQUEST_INVALID' })
@@ -61,13 +62,19 @@ describe('job request', () => {
 
   it('answers any bytes with a request or the one error', () => {
     fc.assert(
-      fc.property(fc.oneof(fc.uint8Array(), fc.json().map(text => Buffer.from(text))), bytes => {
-        try {
-          decodeJobRequest(bytes)
-        } catch (err) {
-          assert.equal((err as { code?: string }).code, 'JOB_REQUEST_INVALID')
+      fc.property(
+        fc.oneof(
+          fc.uint8Array(),
+          fc.json().map(text => Buffer.from(text))
+        ),
+        bytes => {
+          try {
+            decodeJobRequest(bytes)
+          } catch (err) {
+            assert.equal((err as { code?: string }).code, 'JOB_REQUEST_INVALID')
+          }
         }
-      })
+      )
     )
   })
 })
