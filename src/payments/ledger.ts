@@ -1,6 +1,6 @@
 import { EnvironmentError } from '../core/errors.ts'
-import { jobRecord, payeeRecord, payerRecord } from './ledger-records.ts'
 import { type JobLine, type JobRole, jobKey } from './job-line.ts'
+import { jobRecord, payeeRecord, payerRecord } from './ledger-records.ts'
 import type { PayeeChannel } from './payee-channel.ts'
 import type { PayerChannel } from './payer-channel.ts'
 import { decodeRecord, encodeRecord, type FieldCodec } from './record-codec.ts'
@@ -85,12 +85,19 @@ export class Ledger {
       const batch = this.#waiting
       this.#waiting = []
       try {
-        await this.#database.batch(batch.flatMap(waiting => waiting.operations), { sync: true })
+        await this.#database.batch(
+          batch.flatMap(waiting => waiting.operations),
+          { sync: true }
+        )
         for (const waiting of batch) {
           waiting.resolve()
         }
       } catch (cause) {
-        const err = new EnvironmentError('LEDGER_WRITE_FAILED', 'The ledger could not be written: check disk space and the home folder', { cause })
+        const err = new EnvironmentError(
+          'LEDGER_WRITE_FAILED',
+          'The ledger could not be written: check disk space and the home folder',
+          { cause }
+        )
         for (const waiting of batch) {
           waiting.reject(err)
         }
@@ -108,7 +115,11 @@ export class Ledger {
   ): Promise<T[]> {
     const records: T[] = []
     // '0' follows '/' in ASCII: the end of the prefix's range.
-    for await (const [key, stored] of this.#database.iterator({ gte: prefix, lt: `${prefix.slice(0, -1)}0`, ...options })) {
+    for await (const [key, stored] of this.#database.iterator({
+      gte: prefix,
+      lt: `${prefix.slice(0, -1)}0`,
+      ...options
+    })) {
       records.push(decodeRecord(key, codec, stored))
     }
     return records

@@ -28,39 +28,6 @@ export interface PayeeChannel {
   running: string[]
 }
 
-/** What the payee asks of a channel before it serves on it. */
-export interface AdmissionRules {
-  minimumDeposit: NanoTon
-  minimumChallengeSeconds: number
-}
-
-/**
- * Checks what the chain says about a channel that a client wants to pay with.
- *
- * @throws {PaymentRefusal} `CHANNEL_MISSING`, `CHANNEL_CLOSING`, `CHANNEL_DEPOSIT_TOO_LOW` or `CHANNEL_CHALLENGE_TOO_SHORT`
- */
-export function requireAdmissible(terms: ChannelTerms, channel: string, view: ChannelView, rules: AdmissionRules): void {
-  if (view.state === 'missing') {
-    throw new PaymentRefusal('CHANNEL_MISSING', `Channel ${channel} is not on the chain: open it first`)
-  }
-  if (view.state === 'closing') {
-    throw new PaymentRefusal('CHANNEL_CLOSING', `Channel ${channel} is being closed: open another one`)
-  }
-  if (view.deposit < rules.minimumDeposit) {
-    throw new PaymentRefusal(
-      'CHANNEL_DEPOSIT_TOO_LOW',
-      `Channel ${channel} holds ${view.deposit} nanotons: at least ${rules.minimumDeposit} are asked for`,
-      { details: { deposit: view.deposit, minimum: rules.minimumDeposit } }
-    )
-  }
-  if (terms.challengeSeconds < rules.minimumChallengeSeconds) {
-    throw new PaymentRefusal(
-      'CHANNEL_CHALLENGE_TOO_SHORT',
-      `Channel ${channel} leaves ${terms.challengeSeconds} s for claims: at least ${rules.minimumChallengeSeconds} are asked for`
-    )
-  }
-}
-
 /** A record of a channel seen for the first time, or opened anew. */
 export function admitChannel(channel: string, terms: ChannelTerms, view: ChannelView): PayeeChannel {
   return {

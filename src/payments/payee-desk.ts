@@ -1,7 +1,7 @@
 import type { AbortOptions } from '../core/abort.ts'
 import { errorCode } from '../core/errors.ts'
-import { ChannelBook, type RecordChange } from './channel-book.ts'
 import type { ChannelView } from './chain.ts'
+import { ChannelBook, type RecordChange } from './channel-book.ts'
 import { observePayeeChannel, type PayeeChannel } from './payee-channel.ts'
 import { PayeeSession } from './payee-session.ts'
 import type { PayeeComponents, PayeeInit } from './payee-types.ts'

@@ -82,7 +82,8 @@ export class PayeeJob {
   chargeWhenPaid(cost: NanoTon, options: AbortOptions = {}): Promise<void> {
     return new Promise((resolve, reject) => {
       const stop = this.#port.onChange(() => attempt())
-      const onAbort = (): void => finish(() => reject(new CancelledError('Cancelled', { cause: options.signal?.reason })))
+      const onAbort = (): void =>
+        finish(() => reject(new CancelledError('Cancelled', { cause: options.signal?.reason })))
       const finish = (settle: () => void): void => {
         stop()
         options.signal?.removeEventListener('abort', onAbort)
@@ -95,7 +96,7 @@ export class PayeeJob {
             finish(resolve)
           }
         } catch (err) {
-          finish(() => reject(err))
+          finish(() => reject(err instanceof Error ? err : new Error(String(err))))
         }
       }
       options.signal?.addEventListener('abort', onAbort)
@@ -115,7 +116,10 @@ export class PayeeJob {
       return
     }
     if (cost > this.#charged) {
-      throw new MoneyError('JOB_OVERCHARGED', `Job ${this.jobId} cannot end at ${cost} nanotons: ${this.#charged} were charged`)
+      throw new MoneyError(
+        'JOB_OVERCHARGED',
+        `Job ${this.jobId} cannot end at ${cost} nanotons: ${this.#charged} were charged`
+      )
     }
     await this.#port.end(cost, usage, () => {
       this.#ended = true

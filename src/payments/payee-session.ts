@@ -38,7 +38,7 @@ export class PayeeSession {
 
   /** Money came, was freed, or the channel ended: waiting jobs look again, the longest waiting first. */
   wake(): void {
-    for (const listener of [...this.#listeners]) {
+    for (const listener of this.#listeners) {
       listener()
     }
   }

@@ -4,7 +4,8 @@ import type { Logger } from '../core/logger.ts'
 import type { NanoTon } from '../core/nano-ton.ts'
 import type { Chain } from './chain.ts'
 import type { Ledger } from './ledger.ts'
-import type { AdmissionRules, PayeeChannelState } from './payee-channel.ts'
+import type { AdmissionRules } from './payee-admission.ts'
+import type { PayeeChannelState } from './payee-channel.ts'
 
 export interface PayeeComponents {
   ledger: Ledger

@@ -1,21 +1,19 @@
 import { type AbortOptions, throwIfAborted } from '../core/abort.ts'
 import { parseRawAddress } from '../core/address.ts'
-import { toHex } from '../core/bytes.ts'
 import { ed25519Sign } from '../core/ed25519.ts'
 import { errorCode } from '../core/errors.ts'
 import { maxNano, type NanoTon, subNanoFloor, ZERO_NANO_TON } from '../core/nano-ton.ts'
 import type { ChainReceipt, ChannelTerms } from './chain.ts'
 import { interruptedLines } from './interrupted.ts'
 import { type JobLine, jobKey } from './job-line.ts'
+import { type AdmissionRules, requireAdmissible, requireClient, requireOurs } from './payee-admission.ts'
 import {
-  type AdmissionRules,
   admitChannel,
   afterPayeeCrash,
   claimable,
   endPayeeJob,
   highestVoucher,
   type PayeeChannel,
-  requireAdmissible,
   requireServing,
   weighVoucher
 } from './payee-channel.ts'
@@ -31,7 +29,7 @@ import type {
 } from './payee-types.ts'
 import { exhaustedText, PaymentRefusal } from './refusal.ts'
 import { SharedRuns } from './shared-runs.ts'
-import { verifyVoucher, type Voucher } from './voucher.ts'
+import { type Voucher, verifyVoucher } from './voucher.ts'
 import { closeHash } from './voucher-hash.ts'
 
 /** The provider's side of its channels: what it was paid, what it gave for it, and how it gets the money. */
@@ -70,7 +68,10 @@ export class PayeeChannels {
       live.map(({ channel }) =>
         this.refresh(channel, options).catch((err: unknown) => {
           throwIfAborted(options.signal)
-          logger.warn('channel not checked against the chain: not served until it is', { channel, code: errorCode(err) })
+          logger.warn('channel not checked against the chain: not served until it is', {
+            channel,
+            code: errorCode(err)
+          })
         })
       )
     )
@@ -85,8 +86,8 @@ export class PayeeChannels {
    *   `CHANNEL_MISSING`, `CHANNEL_CLOSING`, `CHANNEL_DEPOSIT_TOO_LOW`, `CHANNEL_CHALLENGE_TOO_SHORT`
    */
   async admit(terms: ChannelTerms, from: string, options: AbortOptions = {}): Promise<PayeeChannelInfo> {
-    const { chain, clock, logger } = this.#components
-    this.#requireOurs(terms)
+    const { chain, clock, logger, key, payeeAddress } = this.#components
+    requireOurs(terms, { globalId: chain.globalId, payeeKey: key.publicKey, payeeAddress })
     const channel = chain.channelAddress(terms)
     const known = this.#desk.book.get(channel)
     if (known !== undefined) {
@@ -110,7 +111,10 @@ export class PayeeChannels {
         return current
       }
       if (current !== undefined && claimable({ ...current, state: 'open' }) > 0n) {
-        logger.warn('channel was closed before its last voucher was claimed', { channel, lost: current.accepted - current.settled })
+        logger.warn('channel was closed before its last voucher was claimed', {
+          channel,
+          lost: current.accepted - current.settled
+        })
       }
       return admitChannel(channel, terms, view)
     })
@@ -192,17 +196,23 @@ export class PayeeChannels {
    * @throws whatever the chain throws; the voucher stays claimable then
    */
   claim(channel: string, options: AbortOptions = {}): Promise<ChainReceipt | undefined> {
-    return this.#claims.run(channel, async () => {
-      const record = this.#desk.must(channel)
-      const voucher = highestVoucher(record)
-      if (claimable(record) === 0n || voucher === undefined) {
-        return undefined
-      }
-      const { openedLt, cumulative, signature } = voucher
-      const receipt = await this.#components.chain.claim(channel, { openedLt, cumulative, signature })
-      await this.#desk.change(channel, c => (c.openedLt === openedLt ? { ...c, settled: maxNano(c.settled, cumulative) } : c))
-      return receipt
-    }, options)
+    return this.#claims.run(
+      channel,
+      async () => {
+        const record = this.#desk.must(channel)
+        const voucher = highestVoucher(record)
+        if (claimable(record) === 0n || voucher === undefined) {
+          return undefined
+        }
+        const { openedLt, cumulative, signature } = voucher
+        const receipt = await this.#components.chain.claim(channel, { openedLt, cumulative, signature })
+        await this.#desk.change(channel, c =>
+          c.openedLt === openedLt ? { ...c, settled: maxNano(c.settled, cumulative) } : c
+        )
+        return receipt
+      },
+      options
+    )
   }
 
   /**
@@ -227,7 +237,10 @@ export class PayeeChannels {
           requireServing(c)
         }
         if (c.running.length > 0) {
-          throw new PaymentRefusal('CHANNEL_BUSY', `${c.running.length} jobs run on channel ${channel}: cancel them first`)
+          throw new PaymentRefusal(
+            'CHANNEL_BUSY',
+            `${c.running.length} jobs run on channel ${channel}: cancel them first`
+          )
         }
         return c.state === 'open' ? { ...c, state: 'closing' } : c
       },
@@ -268,23 +281,6 @@ export class PayeeChannels {
     return this.#desk.book.values().map(record => this.#describe(record))
   }
 
-  #requireOurs(terms: ChannelTerms): void {
-    const { chain, key, payeeAddress } = this.#components
-    const problem =
-      terms.globalId !== chain.globalId
-        ? `it is on network ${terms.globalId}, not ${chain.globalId}`
-        : toHex(terms.payeeKey) !== toHex(key.publicKey)
-          ? 'its payee key is not ours'
-          : terms.payeeAddress !== payeeAddress
-            ? 'its payee address is not ours'
-            : /^(?:0|-1):[0-9a-f]{64}$/.test(terms.payerAddress)
-              ? undefined
-              : 'its payer address is not a raw address'
-    if (problem !== undefined) {
-      throw new PaymentRefusal('CHANNEL_FOREIGN', `The channel cannot pay us: ${problem}`)
-    }
-  }
-
   /** Takes a voucher in its channel's turn; undefined if it is above the confirmed deposit. */
   async #take(voucher: Voucher): Promise<AcceptedVoucher | undefined> {
     let credited: NanoTon = ZERO_NANO_TON
@@ -297,7 +293,10 @@ export class PayeeChannels {
           throw new PaymentRefusal('VOUCHER_FOREIGN', `The voucher is of another opening of ${c.channel}`)
         }
         if (!verifyVoucher(this.#desk.session(c).payerKey, c.terms.globalId, voucher)) {
-          throw new PaymentRefusal('VOUCHER_SIGNATURE_INVALID', `The voucher for ${c.channel} is not signed with the payer's key`)
+          throw new PaymentRefusal(
+            'VOUCHER_SIGNATURE_INVALID',
+            `The voucher for ${c.channel} is not signed with the payer's key`
+          )
         }
         if (voucher.cumulative < c.accepted && this.#wasOvertaken(c)) {
           return c
@@ -384,12 +383,5 @@ export class PayeeChannels {
       claimable: claimable(c),
       delivered: this.#desk.session(c).delivered(c)
     }
-  }
-}
-
-/** A claimed voucher is public: whoever replays it must not get at the credit behind it. */
-function requireClient(c: PayeeChannel, from: string): void {
-  if (c.peerId !== '' && c.peerId !== from) {
-    throw new PaymentRefusal('CHANNEL_FOREIGN', `Channel ${c.channel} is used by another client: open one of your own`)
   }
 }

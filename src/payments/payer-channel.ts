@@ -92,10 +92,7 @@ export function observeChannel(c: PayerChannel, view: ChannelView): PayerChannel
   const state = view.state === 'closing' ? 'closing' : c.state
   const next = { ...confirmed(c, view), state }
   const same =
-    next.state === c.state &&
-    next.deposit === c.deposit &&
-    next.settled === c.settled &&
-    next.pending === c.pending
+    next.state === c.state && next.deposit === c.deposit && next.settled === c.settled && next.pending === c.pending
   return same ? c : next
 }
 
@@ -113,7 +110,10 @@ export function closedChannel(c: PayerChannel, settled: NanoTon): PayerChannel {
 export function authorizeUpTo(c: PayerChannel, cumulative: NanoTon): PayerChannel {
   requireOpen(c)
   if (cumulative < c.signed) {
-    throw new MoneyError('VOUCHER_LOWER', `${cumulative} nanotons is below the ${c.signed} signed for ${c.channel} before`)
+    throw new MoneyError(
+      'VOUCHER_LOWER',
+      `${cumulative} nanotons is below the ${c.signed} signed for ${c.channel} before`
+    )
   }
   if (cumulative > c.deposit) {
     throw new MoneyError('CHANNEL_EXHAUSTED', exhaustedText(c.channel, cumulative, c.deposit), {
@@ -192,11 +192,8 @@ export function requireOpen(c: PayerChannel): void {
 }
 
 /** Without an optional member, as `exactOptionalPropertyTypes` wants it. */
-export function without<T extends object, K extends keyof T>(value: T, key: K): T {
-  if (!(key in value)) {
-    return value
-  }
-  const copy = { ...value }
+export function without(c: PayerChannel, key: 'pending' | 'closeOrder'): PayerChannel {
+  const copy = { ...c }
   delete copy[key]
   return copy
 }

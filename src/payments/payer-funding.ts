@@ -84,7 +84,8 @@ export class PayerFunding {
     this.#components = components
     this.#expiryMs = init.depositExpiryMs ?? 90_000
     this.#pollMs = init.pollMs ?? 500
-    this.#delay = components.delay ?? (async (ms, signal) => timeout(ms, undefined, signal === undefined ? {} : { signal }))
+    this.#delay =
+      components.delay ?? (async (ms, signal) => timeout(ms, undefined, signal === undefined ? {} : { signal }))
   }
 
   /** See `PayerChannels.ensureChannel`. */
@@ -115,7 +116,11 @@ export class PayerFunding {
       if (before.pending !== undefined) {
         const recovered = await this.#recover(before, options)
         // A repeated call after a cut: the first one's deposit arrived after all.
-        if (recovered?.pending === undefined && recovered?.state === 'open' && recovered.deposit >= before.deposit + amount) {
+        if (
+          recovered?.pending === undefined &&
+          recovered?.state === 'open' &&
+          recovered.deposit >= before.deposit + amount
+        ) {
           return recovered
         }
       }
@@ -141,7 +146,10 @@ export class PayerFunding {
     const pending = { amount: deposit, before: ZERO_NANO_TON, sentAtMs: clock.nowMs() }
     const planned = await book.update(address, known => {
       if (known !== undefined) {
-        throw new MoneyError('CHANNEL_SALT_REUSED', `Channel ${address} exists already: the random source repeats itself`)
+        throw new MoneyError(
+          'CHANNEL_SALT_REUSED',
+          `Channel ${address} exists already: the random source repeats itself`
+        )
       }
       return planChannel(address, terms, provider.peerId, pending)
     })
@@ -152,7 +160,10 @@ export class PayerFunding {
   async #send(channel: PayerChannel, amount: NanoTon, options: FundingOptions): Promise<PayerChannel> {
     const sentAtMs = this.#components.clock.nowMs()
     options.onStep?.(channel.state === 'opening' ? 'opening' : 'topping-up', channel.channel)
-    const marked = await this.#change(channel.channel, c => ({ ...c, pending: { amount, before: c.deposit, sentAtMs } }))
+    const marked = await this.#change(channel.channel, c => ({
+      ...c,
+      pending: { amount, before: c.deposit, sentAtMs }
+    }))
     return this.#deliver(marked, channel.state !== 'opening', options)
   }
 
@@ -256,7 +267,10 @@ export class PayerFunding {
           c.terms.payeeAddress === provider.payeeAddress &&
           toHex(c.terms.payeeKey) === payeeKey
       )
-      .reduce<PayerChannel | undefined>((best, c) => (best !== undefined && channelRoom(best) >= channelRoom(c) ? best : c), undefined)
+      .reduce<PayerChannel | undefined>(
+        (best, c) => (best !== undefined && channelRoom(best) >= channelRoom(c) ? best : c),
+        undefined
+      )
   }
 }
 

@@ -82,20 +82,26 @@ export class PayerJob {
       (current, also) => {
         const channel = this.#require(current)
         if (jobCost > this.maxCost) {
-          throw new MoneyError('SPENDING_CAP', `Job ${this.#line.jobId} would cost ${jobCost} nanotons: its cap is ${this.maxCost}`, {
-            details: { jobId: this.#line.jobId, cost: jobCost, cap: this.maxCost }
-          })
+          throw new MoneyError(
+            'SPENDING_CAP',
+            `Job ${this.#line.jobId} would cost ${jobCost} nanotons: its cap is ${this.maxCost}`,
+            {
+              details: { jobId: this.#line.jobId, cost: jobCost, cap: this.maxCost }
+            }
+          )
         }
         requireOpen(channel)
         increase = subNanoFloor(jobCost, this.#paid)
         const next = promiseMore(channel, increase)
-        if (increase === 0n && next.signed === channel.signed) {
+        const known = channel.running.includes(this.#key)
+        if (known && increase === 0n && next.signed === channel.signed) {
           return channel
         }
         const signed = next.signed === channel.signed ? next : this.#port.sign(next)
-        if (channel.running.includes(this.#key)) {
+        if (known) {
           return signed
         }
+        // Even if it costs nothing yet: while it runs, nobody can say what the channel's jobs used in all.
         also({ kind: 'job', record: { ...this.#line, paid: addNano(this.#paid, increase) } })
         return { ...signed, running: [...channel.running, this.#key] }
       },

@@ -1,7 +1,7 @@
 import { type AbortOptions, throwIfAborted } from '../core/abort.ts'
 import { parseRawAddress } from '../core/address.ts'
 import type { Clock } from '../core/clock.ts'
-import { type Ed25519KeyPair, ed25519PublicKey, ed25519Verify } from '../core/ed25519.ts'
+import { type Ed25519KeyPair, ed25519PublicKey } from '../core/ed25519.ts'
 import { errorCode, MoneyError, PeerError } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
 import { addNano, type NanoTon } from '../core/nano-ton.ts'
@@ -23,11 +23,17 @@ import {
   reconcile,
   requireOpen
 } from './payer-channel.ts'
-import { type DepositPolicy, type FundingInit, type FundingOptions, type PaidProvider, PayerFunding } from './payer-funding.ts'
+import { requireFairClose, settlingOrder } from './payer-close.ts'
+import {
+  type DepositPolicy,
+  type FundingInit,
+  type FundingOptions,
+  type PaidProvider,
+  PayerFunding
+} from './payer-funding.ts'
 import { PayerJob, type PayerJobInit } from './payer-job.ts'
 import { SharedRuns } from './shared-runs.ts'
-import { signVoucher, verifyVoucher, type Voucher } from './voucher.ts'
-import { closeHash } from './voucher-hash.ts'
+import { signVoucher, type Voucher, verifyVoucher } from './voucher.ts'
 
 export interface PayerComponents {
   ledger: Ledger
@@ -127,7 +133,11 @@ export class PayerChannels {
    * @throws {UsageError} `ADDRESS_INVALID`
    * @throws whatever the chain throws; the next call looks for the deposit before it sends anything
    */
-  async ensureChannel(provider: PaidProvider, policy: DepositPolicy, options: FundingOptions = {}): Promise<PayerChannelInfo> {
+  async ensureChannel(
+    provider: PaidProvider,
+    policy: DepositPolicy,
+    options: FundingOptions = {}
+  ): Promise<PayerChannelInfo> {
     parseRawAddress(provider.payeeAddress)
     return describe(await this.#funding.ensure(provider, policy, options))
   }
@@ -218,7 +228,10 @@ export class PayerChannels {
       }
       requireOpen(c)
       if (c.running.length > 0) {
-        throw new MoneyError('CHANNEL_BUSY', `${c.running.length} jobs run on channel ${channel}: wait for them or cancel them`)
+        throw new MoneyError(
+          'CHANNEL_BUSY',
+          `${c.running.length} jobs run on channel ${channel}: wait for them or cancel them`
+        )
       }
       return { ...c, state: 'closing' }
     })
@@ -234,43 +247,61 @@ export class PayerChannels {
    * @throws {MoneyError} `CHANNEL_BUSY`, `CHANNEL_UNKNOWN`, `CHANNEL_CLOSED`; `CLOSE_ORDER_MISSING` if there is no agreement yet
    */
   close(channel: string, order?: CoopCloseOrder, options: AbortOptions = {}): Promise<ChainReceipt> {
-    return this.#closes.run(channel, async () => {
-      await this.retire(channel)
-      if ((await this.refresh(channel)).state === 'closed') {
-        throw new MoneyError('CHANNEL_CLOSED', `Channel ${channel} is closed already: the rest of its deposit went back`)
-      }
-      const record = await this.#change(channel, c => {
-        if (order === undefined) {
-          return c
+    return this.#closes.run(
+      channel,
+      async () => {
+        await this.retire(channel)
+        if ((await this.refresh(channel)).state === 'closed') {
+          throw new MoneyError(
+            'CHANNEL_CLOSED',
+            `Channel ${channel} is closed already: the rest of its deposit went back`
+          )
         }
-        requireFairClose(c, order)
-        return { ...c, closeOrder: order }
-      })
-      if (record.closeOrder === undefined) {
-        throw new MoneyError('CLOSE_ORDER_MISSING', `The payee has not agreed to close ${channel}: ask it, or start to close alone`)
-      }
-      const receipt = await this.#components.chain.coopClose(channel, settlingOrder(record, record.closeOrder))
-      const { cumulative } = record.closeOrder
-      await this.#change(channel, c => closedChannel(c, cumulative))
-      return receipt
-    }, options)
+        const record = await this.#change(channel, c => {
+          if (order === undefined) {
+            return c
+          }
+          requireFairClose(c, order)
+          return { ...c, closeOrder: order }
+        })
+        if (record.closeOrder === undefined) {
+          throw new MoneyError(
+            'CLOSE_ORDER_MISSING',
+            `The payee has not agreed to close ${channel}: ask it, or start to close alone`
+          )
+        }
+        const receipt = await this.#components.chain.coopClose(channel, settlingOrder(record, record.closeOrder))
+        const { cumulative } = record.closeOrder
+        await this.#change(channel, c => closedChannel(c, cumulative))
+        return receipt
+      },
+      options
+    )
   }
 
   /** Starts to close without the payee, who has the challenge period to claim. */
   startClose(channel: string, options: AbortOptions = {}): Promise<ChainReceipt> {
-    return this.#closes.run(channel, async () => {
-      await this.retire(channel)
-      return this.#components.chain.startClose(channel)
-    }, options)
+    return this.#closes.run(
+      channel,
+      async () => {
+        await this.retire(channel)
+        return this.#components.chain.startClose(channel)
+      },
+      options
+    )
   }
 
   /** Finishes a lone close once the challenge period is over. */
   finish(channel: string, options: AbortOptions = {}): Promise<ChainReceipt> {
-    return this.#closes.run(channel, async () => {
-      const receipt = await this.#components.chain.finish(channel)
-      await this.#change(channel, c => closedChannel(c, c.settled))
-      return receipt
-    }, options)
+    return this.#closes.run(
+      channel,
+      async () => {
+        const receipt = await this.#components.chain.finish(channel)
+        await this.#change(channel, c => closedChannel(c, c.settled))
+        return receipt
+      },
+      options
+    )
   }
 
   list(): PayerChannelInfo[] {
@@ -300,7 +331,10 @@ export class PayerChannels {
     return { channel: c.channel, openedLt: c.openedLt, cumulative: c.signed, signature: c.signature }
   }
 
-  #change(channel: string, change: (c: PayerChannel, also: Parameters<Parameters<ChannelBook<PayerChannel>['update']>[1]>[1]) => PayerChannel) {
+  #change(
+    channel: string,
+    change: (c: PayerChannel, also: Parameters<Parameters<ChannelBook<PayerChannel>['update']>[1]>[1]) => PayerChannel
+  ) {
     return this.#book.update(channel, (c, also) => change(c ?? this.#must(channel), also))
   }
 
@@ -311,32 +345,6 @@ export class PayerChannels {
     }
     return record
   }
-}
-
-function requireFairClose(c: PayerChannel, order: CoopCloseOrder): void {
-  const { openedLt, cumulative, payeeSignature } = order
-  const { globalId, payeeKey } = c.terms
-  const hash = closeHash({ globalId, channel: parseRawAddress(c.channel), openedLt, cumulative })
-  const problem =
-    openedLt !== c.openedLt
-      ? 'it is of another opening'
-      : cumulative > c.signed
-        ? `it is over ${cumulative} nanotons and only ${c.signed} were signed`
-        : cumulative < c.settled
-          ? `it is over ${cumulative} nanotons and ${c.settled} are settled`
-          : ed25519Verify(ed25519PublicKey(payeeKey), hash, payeeSignature)
-            ? undefined
-            : "it is not signed with the payee's key"
-  if (problem !== undefined) {
-    throw new PeerError('CLOSE_ORDER_INVALID', `The payee's agreement to close ${c.channel} cannot be used: ${problem}`)
-  }
-}
-
-/** The contract closes at the settled amount only: if the payee's claim has not landed, our own voucher settles first. */
-function settlingOrder(c: PayerChannel, order: CoopCloseOrder): CoopCloseOrder {
-  const { openedLt, signed: cumulative, signature } = c
-  const settles = order.cumulative > c.settled && order.cumulative === cumulative
-  return settles ? { ...order, voucher: { openedLt, cumulative, signature } } : order
 }
 
 function describe(c: PayerChannel): PayerChannelInfo {

@@ -5,8 +5,8 @@ import { MAX_NANO_TON, type NanoTon } from '../core/nano-ton.ts'
 
 /** How one value stands in a record's JSON. `read` throws on anything that `write` does not make. */
 export interface FieldCodec<T> {
-  write(value: T): unknown
-  read(json: unknown): T
+  write: (value: T) => unknown
+  read: (json: unknown) => T
 }
 
 export const textField: FieldCodec<string> = {
@@ -48,8 +48,8 @@ export function choiceField<const T extends string>(...choices: T[]): FieldCodec
 
 export function listField<T>(item: FieldCodec<T>): FieldCodec<T[]> {
   return {
-    write: value => value.map(item.write),
-    read: json => (Array.isArray(json) ? json.map(item.read) : fail('a list'))
+    write: value => value.map(one => item.write(one)),
+    read: json => (Array.isArray(json) ? json.map(one => item.read(one)) : fail('a list'))
   }
 }
 

@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto'
+import { parseRawAddress } from '../core/address.ts'
 import { type Ed25519KeyPair, ed25519Sign, ed25519Verify } from '../core/ed25519.ts'
 import type { NanoTon } from '../core/nano-ton.ts'
-import { parseRawAddress } from '../core/address.ts'
 import { decodeAmount, encodeAmount, requireBytes, requireField } from '../wire/check.ts'
 import type { SignedVoucher } from '../wire/generated/job.ts'
 import { voucherHash } from './voucher-hash.ts'
@@ -35,7 +35,12 @@ export function verifyVoucher(payerKey: KeyObject, globalId: number, voucher: Vo
 
 export function encodeVoucher(voucher: Voucher): SignedVoucher {
   const { channel, openedLt, cumulative, signature } = voucher
-  return { channel, openedLt, cumulative: new Uint8Array(encodeAmount(cumulative)), signature: new Uint8Array(signature) }
+  return {
+    channel,
+    openedLt,
+    cumulative: new Uint8Array(encodeAmount(cumulative)),
+    signature: new Uint8Array(signature)
+  }
 }
 
 /**

@@ -23,8 +23,12 @@ export interface JobBounds {
 /** The most the job can honestly cost. */
 export function maxJobCost({ prices, requestBytes, maxCompletionTokens }: JobBounds): NanoTon {
   const promptTokens = maxPlausiblePrompt(requestBytes)
-  const dearest = prices.promptPerMTokens > prices.cachedPromptPerMTokens ? prices.promptPerMTokens : prices.cachedPromptPerMTokens
-  return tokenCost({ ...prices, promptPerMTokens: dearest }, { promptTokens, cachedPromptTokens: 0, completionTokens: maxCompletionTokens })
+  const dearest =
+    prices.promptPerMTokens > prices.cachedPromptPerMTokens ? prices.promptPerMTokens : prices.cachedPromptPerMTokens
+  return tokenCost(
+    { ...prices, promptPerMTokens: dearest },
+    { promptTokens, cachedPromptTokens: 0, completionTokens: maxCompletionTokens }
+  )
 }
 
 /**
@@ -66,10 +70,17 @@ export function checkUsage(bounds: JobBounds, before: TokenUsage | undefined, us
   const prompt = usage.promptTokens + usage.cachedPromptTokens
   const plausible = maxPlausiblePrompt(bounds.requestBytes)
   if (prompt > plausible) {
-    throw implausible(`${prompt} prompt tokens for a request of ${bounds.requestBytes} bytes: at most ${plausible} are plausible`)
+    throw implausible(
+      `${prompt} prompt tokens for a request of ${bounds.requestBytes} bytes: at most ${plausible} are plausible`
+    )
   }
-  if (before !== undefined && (usage.promptTokens !== before.promptTokens || usage.cachedPromptTokens !== before.cachedPromptTokens)) {
-    throw implausible(`${prompt} prompt tokens where an earlier count said ${before.promptTokens + before.cachedPromptTokens}`)
+  if (
+    before !== undefined &&
+    (usage.promptTokens !== before.promptTokens || usage.cachedPromptTokens !== before.cachedPromptTokens)
+  ) {
+    throw implausible(
+      `${prompt} prompt tokens where an earlier count said ${before.promptTokens + before.cachedPromptTokens}`
+    )
   }
   const completedBefore = before?.completionTokens ?? 0
   if (usage.completionTokens < completedBefore) {
@@ -79,7 +90,9 @@ export function checkUsage(bounds: JobBounds, before: TokenUsage | undefined, us
     throw implausible(`${usage.completionTokens} completion tokens: the job allows ${bounds.maxCompletionTokens}`)
   }
   if (usage.completionTokens - completedBefore > bounds.windowTokens) {
-    throw implausible(`${usage.completionTokens - completedBefore} completion tokens at once: a window has ${bounds.windowTokens}`)
+    throw implausible(
+      `${usage.completionTokens - completedBefore} completion tokens at once: a window has ${bounds.windowTokens}`
+    )
   }
 }
 

@@ -40,14 +40,23 @@ export function chainCompliance(name: string, setup: () => Promise<ChainUnderTes
       await world.stop?.()
     })
 
-    function voucher(cumulative: bigint, openedLt: bigint, change: { globalId?: number; channel?: string; key?: Ed25519KeyPair } = {}): ClaimVoucher {
+    function voucher(
+      cumulative: bigint,
+      openedLt: bigint,
+      change: { globalId?: number; channel?: string; key?: Ed25519KeyPair } = {}
+    ): ClaimVoucher {
       const fields = { channel: change.channel ?? channel, openedLt, cumulative: nanoTon(cumulative) }
       const { signature } = signVoucher(change.key ?? world.payerKey, change.globalId ?? terms.globalId, fields)
       return { openedLt, cumulative: fields.cumulative, signature }
     }
 
     function order(cumulative: bigint, openedLt: bigint, key = world.payeeKey): CoopCloseOrder {
-      const total = { globalId: terms.globalId, channel: parseRawAddress(channel), openedLt, cumulative: nanoTon(cumulative) }
+      const total = {
+        globalId: terms.globalId,
+        channel: parseRawAddress(channel),
+        openedLt,
+        cumulative: nanoTon(cumulative)
+      }
       return { openedLt, cumulative: total.cumulative, payeeSignature: ed25519Sign(key.privateKey, closeHash(total)) }
     }
 
@@ -80,18 +89,27 @@ export function chainCompliance(name: string, setup: () => Promise<ChainUnderTes
       assert.equal(opened.channel, channel)
       assert.match(opened.transaction, /^[0-9a-f]{64}$/)
       const view = await world.payee.readChannel(channel)
-      assert.deepEqual([view.state, view.deposit, view.settled, view.closeAtMs, view.openedLt], ['open', DEPOSIT, 0n, 0, opened.openedLt])
+      assert.deepEqual(
+        [view.state, view.deposit, view.settled, view.closeAtMs, view.openedLt],
+        ['open', DEPOSIT, 0n, 0, opened.openedLt]
+      )
       assert.ok(view.openedLt > 0n && view.balance >= DEPOSIT)
     })
 
     it('refuses to open what is open, and sends nothing', async () => {
       await open()
-      await assert.rejects(world.payer.openChannel(terms, DEPOSIT), (err: { details?: { sent?: boolean } }) => err.details?.sent === false)
+      await assert.rejects(
+        world.payer.openChannel(terms, DEPOSIT),
+        (err: { details?: { sent?: boolean } }) => err.details?.sent === false
+      )
       assert.equal((await world.payer.readChannel(channel)).deposit, DEPOSIT)
     })
 
     it('adds a top-up to the deposit, and does not open a missing channel by it', async () => {
-      await assert.rejects(world.payer.topUp(channel, DEPOSIT), (err: { details?: { sent?: boolean } }) => err.details?.sent === false)
+      await assert.rejects(
+        world.payer.topUp(channel, DEPOSIT),
+        (err: { details?: { sent?: boolean } }) => err.details?.sent === false
+      )
       const openedLt = await open()
       await world.payer.topUp(channel, nanoTon(5_000_000n))
       const view = await world.payee.readChannel(channel)
@@ -130,7 +148,11 @@ export function chainCompliance(name: string, setup: () => Promise<ChainUnderTes
     it('closes together at the settled amount only, and the channel is gone', async () => {
       const openedLt = await open()
       await world.payee.claim(channel, voucher(300_000_000n, openedLt))
-      for (const bad of [order(299_999_999n, openedLt), order(300_000_000n, openedLt, world.payerKey), order(300_000_000n, openedLt - 1n)]) {
+      for (const bad of [
+        order(299_999_999n, openedLt),
+        order(300_000_000n, openedLt, world.payerKey),
+        order(300_000_000n, openedLt - 1n)
+      ]) {
         await assert.rejects(world.payer.coopClose(channel, bad), { code: 'CHAIN_REFUSED' })
       }
       await world.payer.coopClose(channel, order(300_000_000n, openedLt))
@@ -140,7 +162,10 @@ export function chainCompliance(name: string, setup: () => Promise<ChainUnderTes
 
     it('settles a last voucher in the close itself', async () => {
       const openedLt = await open()
-      await world.payer.coopClose(channel, { ...order(300_000_000n, openedLt), voucher: voucher(300_000_000n, openedLt) })
+      await world.payer.coopClose(channel, {
+        ...order(300_000_000n, openedLt),
+        voucher: voucher(300_000_000n, openedLt)
+      })
       assert.equal((await world.payer.readChannel(channel)).state, 'missing')
     })
 

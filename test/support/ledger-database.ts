@@ -34,8 +34,8 @@ export class FakeLedgerDatabase implements LedgerDatabase {
     reverse?: boolean
     limit?: number
   }): AsyncGenerator<[string, string]> {
-    const keys = [...this.stored.keys()].filter(key => key >= range.gte && key < range.lt).sort()
-    for (const key of (range.reverse === true ? keys.reverse() : keys).slice(0, range.limit)) {
+    const keys = [...this.stored.keys()].filter(key => key >= range.gte && key < range.lt).toSorted()
+    for (const key of (range.reverse === true ? keys.toReversed() : keys).slice(0, range.limit)) {
       yield [key, this.stored.get(key) ?? '']
     }
   }

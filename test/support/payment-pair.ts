@@ -1,9 +1,9 @@
 import { ed25519FromSeed } from '../../src/core/ed25519.ts'
 import { silentLogger } from '../../src/core/logger.ts'
 import { type NanoTon, nanoTon } from '../../src/core/nano-ton.ts'
-import type { DepositPolicy, PaidProvider, PayeeInit } from '../../src/payments/index.ts'
-import { Ledger, PayeeChannels, PayerChannels, type Voucher } from '../../src/payments/index.ts'
 import type { ChannelTerms } from '../../src/payments/chain.ts'
+import type { DepositPolicy, PaidProvider, PayeeInit } from '../../src/payments/index.ts'
+import { Ledger, PayeeChannels, PayerChannels } from '../../src/payments/index.ts'
 import { payerRecord } from '../../src/payments/ledger-records.ts'
 import { decodeRecord } from '../../src/payments/record-codec.ts'
 import { FakeChain } from './fake-chain.ts'
@@ -124,6 +124,10 @@ export class PaymentPair {
   }
 }
 
-export function cumulativeOf(voucher: Voucher): bigint {
-  return voucher.cumulative
+/** Something that waits until the test lets it go on. */
+export class Gate {
+  open!: () => void
+  readonly passed = new Promise<void>(resolve => {
+    this.open = resolve
+  })
 }

@@ -1,7 +1,7 @@
+import { parseRawAddress } from '../../src/core/address.ts'
 import { ed25519FromSeed, ed25519PublicKey, ed25519Sign, ed25519Verify } from '../../src/core/ed25519.ts'
 import { nanoTon } from '../../src/core/nano-ton.ts'
 import { Ledger, type LedgerDatabase, signVoucher, verifyVoucher, voucherHash } from '../../src/payments/index.ts'
-import { parseRawAddress } from '../../src/core/address.ts'
 import { planChannel } from '../../src/payments/payer-channel.ts'
 
 export interface PaymentRates {
@@ -37,7 +37,11 @@ export async function measurePaymentRates(database: LedgerDatabase, durationMs =
   }
   const persist = (writers: number): Promise<number> =>
     rateAsync(durationMs, writers, async (writer, n) => {
-      const plan = planChannel(`0:${String(writer).padStart(64, '0')}`, terms, 'peer', { amount: nanoTon(1n), before: nanoTon(0n), sentAtMs: 0 })
+      const plan = planChannel(`0:${String(writer).padStart(64, '0')}`, terms, 'peer', {
+        amount: nanoTon(1n),
+        before: nanoTon(0n),
+        sentAtMs: 0
+      })
       const record = { ...plan, signed: nanoTon(BigInt(n)), signature: signed.signature }
       await ledger.commit({ kind: 'payer', record })
     })
@@ -60,7 +64,11 @@ function rate(durationMs: number, work: (n: number) => unknown): number {
   return Math.round((n * 1000) / (performance.now() - start))
 }
 
-async function rateAsync(durationMs: number, writers: number, work: (writer: number, n: number) => Promise<unknown>): Promise<number> {
+async function rateAsync(
+  durationMs: number,
+  writers: number,
+  work: (writer: number, n: number) => Promise<unknown>
+): Promise<number> {
   const start = performance.now()
   let n = 0
   await Promise.all(

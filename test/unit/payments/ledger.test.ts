@@ -2,10 +2,12 @@ import assert from 'node:assert/strict'
 import { ClassicLevel } from 'classic-level'
 import fc from 'fast-check'
 import { fromHex } from '../../../src/core/bytes.ts'
-import { Ledger, type LedgerDatabase, type LedgerOperation } from '../../../src/payments/index.ts'
-import { jobKey, type JobLine } from '../../../src/payments/job-line.ts'
+import { errorCode } from '../../../src/core/errors.ts'
+import { Ledger } from '../../../src/payments/index.ts'
+import { type JobLine, jobKey } from '../../../src/payments/job-line.ts'
 import type { PayeeChannel } from '../../../src/payments/payee-channel.ts'
-import { planChannel, type PayerChannel } from '../../../src/payments/payer-channel.ts'
+import { type PayerChannel, planChannel } from '../../../src/payments/payer-channel.ts'
+import { encodeRecord, textField } from '../../../src/payments/record-codec.ts'
 import { FakeLedgerDatabase } from '../../support/ledger-database.ts'
 import {
   amount,
@@ -69,12 +71,16 @@ const JOB: JobLine = {
   paid: amount(30)
 }
 
+function load(stored: [string, string]): Promise<unknown> {
+  return new Ledger(new FakeLedgerDatabase([stored])).payeeChannels()
+}
+
 /** A ledger in a sublevel of a real database, as a node has it. */
 async function withLedger<T>(folder: string, use: (ledger: Ledger, database: ClassicLevel) => Promise<T>): Promise<T> {
   const database = new ClassicLevel(folder)
   await database.open()
   try {
-    return await use(new Ledger(database.sublevel('ledger') as LedgerDatabase), database)
+    return await use(new Ledger(database.sublevel('ledger')), database)
   } finally {
     await database.close()
   }
@@ -86,7 +92,10 @@ describe('ledger', () => {
   it('gives back every record after the database was closed and opened again', async () => {
     await withLedger(folder(), async ledger => {
       await ledger.commit({ kind: 'payer', record: payerRecord() }, { kind: 'payee', record: PAYEE_RECORD })
-      await ledger.commit({ kind: 'job', record: JOB }, { kind: 'job', record: { ...JOB, startedAtMs: JOB.startedAtMs + 1 } })
+      await ledger.commit(
+        { kind: 'job', record: JOB },
+        { kind: 'job', record: { ...JOB, startedAtMs: JOB.startedAtMs + 1 } }
+      )
     })
     await withLedger(folder(), async ledger => {
       assert.deepEqual(await ledger.payerChannels(), [payerRecord()])
@@ -147,7 +156,7 @@ describe('ledger', () => {
     const writes = [1, 2].map(() => ledger.commit({ kind: 'payee', record: PAYEE_RECORD }))
     const results = await Promise.allSettled(writes)
     assert.deepEqual(
-      results.map(result => result.status === 'rejected' && result.reason.code),
+      results.map(result => result.status === 'rejected' && errorCode(result.reason)),
       ['LEDGER_WRITE_FAILED', 'LEDGER_WRITE_FAILED']
     )
     database.before = () => undefined
@@ -159,7 +168,6 @@ describe('ledger', () => {
     const database = new FakeLedgerDatabase()
     await new Ledger(database).commit({ kind: 'payee', record: PAYEE_RECORD })
     const [[key, good]] = [...database.stored] as [[string, string]]
-    const load = (stored: [string, string]): Promise<unknown> => new Ledger(new FakeLedgerDatabase([stored])).payeeChannels()
     await load([key, good])
     await fc.assert(
       fc.asyncProperty(fc.nat(good.length - 1), fc.integer({ min: 1, max: 127 }), async (at, flip) => {
@@ -173,18 +181,21 @@ describe('ledger', () => {
   })
 
   it('refuses a record with a member too many, too few or of another form, though its checksum is right', async () => {
-    const { encodeRecord, textField } = await import('../../../src/payments/record-codec.ts')
     const key = `payee/${CHANNEL}`
-    const written: LedgerOperation[] = []
     const database = new FakeLedgerDatabase()
-    database.before = operations => void written.push(...operations)
     await new Ledger(database).commit({ kind: 'payee', record: PAYEE_RECORD })
-    const good = JSON.parse((database.stored.get(key) ?? '').replace(/^1 [0-9a-f]{8} /, ''))
+    const good = JSON.parse((database.stored.get(key) ?? '').replace(/^1 [0-9a-f]{8} /, '')) as Record<string, unknown>
     const { settled: _settled, ...without } = good
-    for (const body of [{ ...good, extra: 1 }, without, { ...good, deposit: 1_000 }, { ...good, deposit: '01' }, { ...good, state: 'new' }]) {
+    for (const body of [
+      { ...good, extra: 1 },
+      without,
+      { ...good, deposit: 1_000 },
+      { ...good, deposit: '01' },
+      { ...good, state: 'new' }
+    ]) {
       const raw = { ...textField, write: () => body }
       const stored = encodeRecord(key, raw, '')
-      await assert.rejects(new Ledger(new FakeLedgerDatabase([[key, stored]])).payeeChannels(), { code: 'LEDGER_CORRUPT' })
+      await assert.rejects(load([key, stored]), { code: 'LEDGER_CORRUPT' })
     }
   })
 })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { MoneyError, NetworkError } from '../../../src/core/errors.ts'
-import { amount, PAYEE_KEY, PaymentPair, POLICY, PROVIDER } from '../../support/payment-pair.ts'
 import { FakeLedgerDatabase } from '../../support/ledger-database.ts'
+import { amount, Gate, PAYEE_KEY, PaymentPair, POLICY, PROVIDER } from '../../support/payment-pair.ts'
 
 describe('payer funding', () => {
   let pair: PaymentPair
@@ -15,7 +15,7 @@ describe('payer funding', () => {
     assert.equal(pair.chain.count('openChannel'), 1)
     assert.deepEqual(
       channels.map(c => [c.state, c.deposit, c.room]),
-      Array(3).fill(['open', 1_000n, 1_000n])
+      [1, 2, 3].map(() => ['open', 1_000n, 1_000n])
     )
   })
 
@@ -123,7 +123,9 @@ describe('payer funding', () => {
     await job.payUpTo(amount(950))
     const topped = await pair.payer.ensureChannel(PROVIDER, POLICY)
     assert.deepEqual([topped.channel, topped.deposit, topped.room], [channel, 2_000n, 1_050n])
-    await assert.rejects(pair.payer.ensureChannel(PROVIDER, { ...POLICY, room: amount(4_100) }), { code: 'DEPOSIT_OVER_LIMIT' })
+    await assert.rejects(pair.payer.ensureChannel(PROVIDER, { ...POLICY, room: amount(4_100) }), {
+      code: 'DEPOSIT_OVER_LIMIT'
+    })
     const full = await pair.payer.ensureChannel(PROVIDER, { ...POLICY, room: amount(4_000) })
     assert.deepEqual([full.deposit, pair.chain.count('topUp')], [4_950n, 2])
     const last = await pair.payer.ensureChannel(PROVIDER, { ...POLICY, room: amount(4_001) })
@@ -145,13 +147,13 @@ describe('payer funding', () => {
 
   it('signs vouchers within the confirmed deposit while a top-up is under way', async () => {
     const channel = await pair.open()
-    let arrive: () => void = () => undefined
-    pair.chain.before = call => (call === 'topUp' ? new Promise<void>(resolve => (arrive = resolve)) : undefined)
+    const arrival = new Gate()
+    pair.chain.before = call => (call === 'topUp' ? arrival.passed : undefined)
     const topUp = pair.payer.topUp(channel, amount(500))
     const voucher = await pair.payer.authorize(channel, { delta: amount(1_000) })
     assert.equal(voucher.cumulative, 1_000n)
     await assert.rejects(pair.payer.authorize(channel, { delta: amount(1) }), { code: 'CHANNEL_EXHAUSTED' })
-    arrive()
+    arrival.open()
     await topUp
     assert.equal((await pair.payer.authorize(channel, { delta: amount(1) })).cumulative, 1_001n)
   })

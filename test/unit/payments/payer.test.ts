@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { ed25519PublicKey, ed25519Sign } from '../../../src/core/ed25519.ts'
 import { parseRawAddress } from '../../../src/core/address.ts'
+import { ed25519PublicKey, ed25519Sign } from '../../../src/core/ed25519.ts'
 import { closeHash, signVoucher, verifyVoucher } from '../../../src/payments/index.ts'
 import {
   amount,
@@ -25,7 +25,9 @@ describe('payer channels', () => {
   })
 
   it('gives 50 parallel requests strictly increasing vouchers, none lost', async () => {
-    const vouchers = await Promise.all(Array.from({ length: 50 }, () => pair.payer.authorize(channel, { delta: amount(3) })))
+    const vouchers = await Promise.all(
+      Array.from({ length: 50 }, () => pair.payer.authorize(channel, { delta: amount(3) }))
+    )
     assert.deepEqual(
       vouchers.map(v => v.cumulative),
       Array.from({ length: 50 }, (_, n) => BigInt(3 * (n + 1)))
@@ -51,7 +53,9 @@ describe('payer channels', () => {
       code: 'CHANNEL_EXHAUSTED',
       details: { channel, needed: 1_001n, deposit: 1_000n, room: 1_000n }
     })
-    await assert.rejects(pair.payer.authorize(`0:${'00'.repeat(32)}`, { delta: amount(1) }), { code: 'CHANNEL_UNKNOWN' })
+    await assert.rejects(pair.payer.authorize(`0:${'00'.repeat(32)}`, { delta: amount(1) }), {
+      code: 'CHANNEL_UNKNOWN'
+    })
     assert.throws(() => pair.payer.startJob('0:00', { jobId: 'a', maxCost: amount(1) }), { code: 'CHANNEL_UNKNOWN' })
   })
 
@@ -121,6 +125,15 @@ describe('payer channels', () => {
     assert.equal((await pair.payer.reconcile(channel, amount(0))).used, 50n)
   })
 
+  it('does not reconcile while a job runs that cost nothing so far', async () => {
+    const a = pair.payer.startJob(channel, { jobId: 'a', maxCost: amount(100) })
+    await a.payUpTo(amount(50))
+    const b = pair.payer.startJob(channel, { jobId: 'b', maxCost: amount(100) })
+    await b.payUpTo(amount(0))
+    await a.end({ cost: amount(20), usage: NO_USAGE, confirmed: false })
+    assert.equal((await pair.payer.reconcile(channel, amount(20))).used, 50n)
+  })
+
   it('after a crash counts running jobs as used and marks their lines', async () => {
     const a = pair.payer.startJob(channel, { jobId: 'aa', maxCost: amount(100) })
     await a.payUpTo(amount(50))
@@ -160,14 +173,14 @@ describe('payer channels', () => {
     assert.equal((await pair.payer.authorize(channel, { delta: amount(5) })).cumulative, 10n)
   })
 
-  describe('close', () => {
-    async function serve(cost: number): Promise<void> {
-      const { paying, served } = await pair.startJobs(channel, 'a', amount(cost))
-      assert.equal(served.charge(amount(cost)), true)
-      await served.end(amount(cost), NO_USAGE)
-      await paying.end({ cost: amount(cost), usage: NO_USAGE, confirmed: true })
-    }
+  async function serve(cost: number): Promise<void> {
+    const { paying, served } = await pair.startJobs(channel, 'a', amount(cost))
+    assert.equal(served.charge(amount(cost)), true)
+    await served.end(amount(cost), NO_USAGE)
+    await paying.end({ cost: amount(cost), usage: NO_USAGE, confirmed: true })
+  }
 
+  describe('close', () => {
     it('pays both sides exactly and leaves nothing in the channel', async () => {
       await serve(300)
       await pair.payer.retire(channel)
@@ -213,7 +226,11 @@ describe('payer channels', () => {
       const good = await pair.payee.closeRequested(channel, CLIENT_PEER)
       const signed = (cumulative: bigint, openedLt = good.openedLt) => {
         const total = { globalId: -217, channel: parseRawAddress(channel), openedLt, cumulative: amount(cumulative) }
-        return { openedLt, cumulative: amount(cumulative), payeeSignature: ed25519Sign(PAYEE_KEY.privateKey, closeHash(total)) }
+        return {
+          openedLt,
+          cumulative: amount(cumulative),
+          payeeSignature: ed25519Sign(PAYEE_KEY.privateKey, closeHash(total))
+        }
       }
       const bad = [
         signed(301n),

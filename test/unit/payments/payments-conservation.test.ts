@@ -26,7 +26,13 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
   { weight: 2, arbitrary: fc.record({ type: fc.constant('end' as const), job, confirmed: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('reconcile' as const) }) },
-  { weight: 1, arbitrary: fc.record({ type: fc.constant('restart' as const), side: fc.constantFrom('payer' as const, 'payee' as const) }) }
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      type: fc.constant('restart' as const),
+      side: fc.constantFrom('payer' as const, 'payee' as const)
+    })
+  }
 )
 
 interface RunningJob {
@@ -74,7 +80,7 @@ class Run {
 
   /** All jobs end well; then both sides must agree to the nanoton. */
   async finish(): Promise<void> {
-    for (const running of [...this.#jobs]) {
+    for (const running of this.#jobs) {
       await this.#end(running, true)
     }
     await this.reconcile()
@@ -100,7 +106,10 @@ class Run {
     this.#jobs.push({ paying, served, cost: 0n })
   }
 
-  async #chunk(running: RunningJob | undefined, { cost, ahead, delivered }: Extract<Step, { type: 'chunk' }>): Promise<void> {
+  async #chunk(
+    running: RunningJob | undefined,
+    { cost, ahead, delivered }: Extract<Step, { type: 'chunk' }>
+  ): Promise<void> {
     if (running === undefined) {
       return
     }
@@ -145,7 +154,10 @@ class Run {
     }
   }
 
-  async #deliver(voucher: Parameters<PaymentPair['payee']['accept']>[0], how: 'at once' | 'twice' | 'late'): Promise<void> {
+  async #deliver(
+    voucher: Parameters<PaymentPair['payee']['accept']>[0],
+    how: 'at once' | 'twice' | 'late'
+  ): Promise<void> {
     assert.ok(voucher.cumulative >= this.#highest, 'vouchers never fall')
     this.#highest = voucher.cumulative
     if (how === 'late') {

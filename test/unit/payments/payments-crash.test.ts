@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { errorCode } from '../../../src/core/errors.ts'
 import { amount, CLIENT_PEER, NO_USAGE, PaymentPair, POLICY, PROVIDER } from '../../support/payment-pair.ts'
 
 /** What one side had told the other when it died. */
@@ -33,48 +34,49 @@ async function session(pair: PaymentPair, told: Told): Promise<void> {
   await pair.payer.topUp(channel, amount(500))
 }
 
-describe('a crash between any two writes', () => {
-  async function crash(side: 'payer' | 'payee', writes: number): Promise<boolean> {
-    const pair = await new PaymentPair().start()
-    const told: Told = { signed: 0n, accepted: 0n, released: 0n }
-    const disk = side === 'payer' ? pair.payerDisk : pair.payeeDisk
-    let left = writes
-    disk.before = () => {
-      if (left-- <= 0) {
-        throw new Error('power cut')
-      }
+/** Lets one side's disk fail after some writes, restarts both, and checks what must hold. Tells whether all was written. */
+async function crash(side: 'payer' | 'payee', writes: number): Promise<boolean> {
+  const pair = await new PaymentPair().start()
+  const told: Told = { signed: 0n, accepted: 0n, released: 0n }
+  const disk = side === 'payer' ? pair.payerDisk : pair.payeeDisk
+  let left = writes
+  disk.before = () => {
+    if (left-- <= 0) {
+      throw new Error('power cut')
     }
-    const finished = await session(pair, told).then(
-      () => true,
-      err => {
-        assert.equal(err.code, 'LEDGER_WRITE_FAILED')
-        return false
-      }
-    )
-    disk.before = () => undefined
-    if (!finished) {
-      // Both come back: the streams of the one that died are gone on the other side too.
-      pair.restartPayer()
-      pair.restartPayee()
-      await Promise.all([pair.payer.start(), pair.payee.start()])
-    }
-    const { channel } = await pair.payer.ensureChannel(PROVIDER, POLICY)
-    const payee = await pair.payee.admit(pair.terms(channel), CLIENT_PEER)
-    assert.equal(pair.chain.count('openChannel'), 1, 'one deposit')
-    assert.equal(pair.payer.list().length, 1)
-    assert.ok(pair.info(channel).signed >= told.signed, 'no signature is forgotten')
-    assert.ok(payee.promised >= told.accepted, 'no accepted voucher is forgotten')
-    assert.ok(payee.delivered >= told.released, 'nothing that was released is given away again')
-    assert.ok(payee.promised <= pair.info(channel).signed)
-    await pair.payer.reconcile(channel, payee.delivered)
-    const { paying, served } = await pair.startJobs(channel, 'after', amount(50))
-    assert.equal(served.charge(amount(50)), true, 'the channel serves again')
-    await served.end(amount(50))
-    await paying.end({ cost: amount(50), usage: NO_USAGE, confirmed: true })
-    assert.equal(pair.info(channel).used, pair.payee.state(channel).info.delivered)
-    return finished
   }
+  const finished = await session(pair, told).then(
+    () => true,
+    (err: unknown) => {
+      assert.equal(errorCode(err), 'LEDGER_WRITE_FAILED')
+      return false
+    }
+  )
+  disk.before = () => undefined
+  if (!finished) {
+    // Both come back: the streams of the one that died are gone on the other side too.
+    pair.restartPayer()
+    pair.restartPayee()
+    await Promise.all([pair.payer.start(), pair.payee.start()])
+  }
+  const { channel } = await pair.payer.ensureChannel(PROVIDER, POLICY)
+  const payee = await pair.payee.admit(pair.terms(channel), CLIENT_PEER)
+  assert.equal(pair.chain.count('openChannel'), 1, 'one deposit')
+  assert.equal(pair.payer.list().length, 1)
+  assert.ok(pair.info(channel).signed >= told.signed, 'no signature is forgotten')
+  assert.ok(payee.promised >= told.accepted, 'no accepted voucher is forgotten')
+  assert.ok(payee.delivered >= told.released, 'nothing that was released is given away again')
+  assert.ok(payee.promised <= pair.info(channel).signed)
+  await pair.payer.reconcile(channel, payee.delivered)
+  const { paying, served } = await pair.startJobs(channel, 'after', amount(50))
+  assert.equal(served.charge(amount(50)), true, 'the channel serves again')
+  await served.end(amount(50))
+  await paying.end({ cost: amount(50), usage: NO_USAGE, confirmed: true })
+  assert.equal(pair.info(channel).used, pair.payee.state(channel).info.delivered)
+  return finished
+}
 
+describe('a crash between any two writes', () => {
   for (const side of ['payer', 'payee'] as const) {
     it(`loses nothing and opens nothing twice on the ${side}’s side`, async () => {
       let writes = 0

@@ -13,25 +13,29 @@ function scheduleEverything(pair: PaymentPair, s: fc.Scheduler): void {
 describe('payments under any interleaving', () => {
   it('sign strictly increasing vouchers, all of them durable before they are seen', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.scheduler(), fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 2, maxLength: 8 }), async (s, deltas) => {
-        const pair = await new PaymentPair().start()
-        const channel = await pair.open()
-        scheduleEverything(pair, s)
-        const seen: bigint[] = []
-        const calls = deltas.map(async delta => {
-          await s.schedule(Promise.resolve(), 'request')
-          const { cumulative } = await pair.payer.authorize(channel, { delta: amount(delta) })
-          const durable = /"signed":"(\d+)"/.exec(pair.payerDisk.stored.get(`payer/${channel}`) ?? '')?.[1]
-          assert.ok(BigInt(durable ?? 0) >= cumulative)
-          seen.push(cumulative)
-        })
-        await s.waitFor(Promise.all(calls))
-        assert.equal(new Set(seen).size, deltas.length)
-        assert.equal(
-          seen.reduce((max, value) => (value > max ? value : max), 0n),
-          deltas.reduce((sum, delta) => sum + BigInt(delta), 0n)
-        )
-      }),
+      fc.asyncProperty(
+        fc.scheduler(),
+        fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 2, maxLength: 8 }),
+        async (s, deltas) => {
+          const pair = await new PaymentPair().start()
+          const channel = await pair.open()
+          scheduleEverything(pair, s)
+          const seen: bigint[] = []
+          const calls = deltas.map(async delta => {
+            await s.schedule(Promise.resolve(), 'request')
+            const { cumulative } = await pair.payer.authorize(channel, { delta: amount(delta) })
+            const durable = /"signed":"(\d+)"/.exec(pair.payerDisk.stored.get(`payer/${channel}`) ?? '')?.[1]
+            assert.ok(BigInt(durable ?? 0) >= cumulative)
+            seen.push(cumulative)
+          })
+          await s.waitFor(Promise.all(calls))
+          assert.equal(new Set(seen).size, deltas.length)
+          assert.equal(
+            seen.reduce((max, value) => (value > max ? value : max), 0n),
+            deltas.reduce((sum, delta) => sum + BigInt(delta), 0n)
+          )
+        }
+      ),
       { numRuns: 40 }
     )
   })
@@ -63,7 +67,7 @@ describe('payments under any interleaving', () => {
         let credited = 0n
         let released = 0n
         const accept = async (voucher: Parameters<typeof pair.payee.accept>[0]): Promise<void> => {
-            const accepted = await pair.payee.accept(voucher)
+          const accepted = await pair.payee.accept(voucher)
           credited += accepted.credited
           assert.ok(credited <= pair.payee.state(channel).info.promised)
         }

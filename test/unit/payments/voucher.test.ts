@@ -2,7 +2,13 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { ed25519PublicKey } from '../../../src/core/ed25519.ts'
 import { MAX_NANO_TON, type NanoTon } from '../../../src/core/nano-ton.ts'
-import { decodeVoucher, encodeVoucher, signVoucher, verifyVoucher, type VoucherFields } from '../../../src/payments/index.ts'
+import {
+  decodeVoucher,
+  encodeVoucher,
+  signVoucher,
+  type VoucherFields,
+  verifyVoucher
+} from '../../../src/payments/index.ts'
 import { SignedVoucher } from '../../../src/wire/generated/job.ts'
 import { amount, PAYER_KEY, STRANGER_KEY } from '../../support/payment-pair.ts'
 
@@ -21,7 +27,10 @@ describe('voucher', () => {
       fc.property(anyFields, fields => {
         const signed = signVoucher(PAYER_KEY, -217, fields)
         const received = decodeVoucher(SignedVoucher.decode(SignedVoucher.encode(encodeVoucher(signed))))
-        assert.deepEqual({ ...received, signature: [...received.signature] }, { ...signed, signature: [...signed.signature] })
+        assert.deepEqual(
+          { ...received, signature: [...received.signature] },
+          { ...signed, signature: [...signed.signature] }
+        )
         assert.equal(verifyVoucher(publicKey, -217, received), true)
       }),
       { numRuns: 50 }

@@ -51,24 +51,29 @@ describe('payment window', () => {
       maxCompletionTokens: fc.integer({ min: 1, max: 4_096 })
     })
     fc.assert(
-      fc.property(bounds, fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 40 }), fc.double({ min: 0, max: 1, noNaN: true }), (b, steps, fill) => {
-        let paid = initialAuthorization(b)
-        let last = usage(0, 0)
-        let counted = false
-        const promptTokens = Math.floor(fill * maxPlausiblePrompt(b.requestBytes))
-        for (const step of steps) {
-          const room = Math.min(b.windowTokens, b.maxCompletionTokens - last.completionTokens)
-          const next = usage(promptTokens, last.completionTokens + Math.floor(step * room))
-          checkUsage(b, counted ? last : undefined, next)
-          counted = true
-          last = next
-          paid = nextAuthorization(b, last, paid) ?? paid
-          const ahead = usage(promptTokens, Math.min(b.maxCompletionTokens, last.completionTokens + b.windowTokens))
-          assert.ok(paid >= tokenCost(b.prices, last), 'what was delivered is paid')
-          assert.ok(paid <= tokenCost(b.prices, ahead), 'no more than one window ahead')
-          assert.ok(paid <= maxJobCost(b))
+      fc.property(
+        bounds,
+        fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 40 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (b, steps, fill) => {
+          let paid = initialAuthorization(b)
+          let last = usage(0, 0)
+          let counted = false
+          const promptTokens = Math.floor(fill * maxPlausiblePrompt(b.requestBytes))
+          for (const step of steps) {
+            const room = Math.min(b.windowTokens, b.maxCompletionTokens - last.completionTokens)
+            const next = usage(promptTokens, last.completionTokens + Math.floor(step * room))
+            checkUsage(b, counted ? last : undefined, next)
+            counted = true
+            last = next
+            paid = nextAuthorization(b, last, paid) ?? paid
+            const ahead = usage(promptTokens, Math.min(b.maxCompletionTokens, last.completionTokens + b.windowTokens))
+            assert.ok(paid >= tokenCost(b.prices, last), 'what was delivered is paid')
+            assert.ok(paid <= tokenCost(b.prices, ahead), 'no more than one window ahead')
+            assert.ok(paid <= maxJobCost(b))
+          }
         }
-      })
+      )
     )
   })
 
