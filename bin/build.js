@@ -66,7 +66,8 @@ export function generateMessages() {
 
 function generateMessage(source, output) {
   // The generator emits namespaces, which `erasableSyntaxOnly` forbids to our own code.
-  const header = `// @ts-nocheck\n// Generated from a message file with SHA-256 ${sha256(readFileSync(source))}\n`
+  const { version } = JSON.parse(readFileSync(join(root, 'node_modules/protons/package.json'), 'utf8'))
+  const header = `// @ts-nocheck\n// Made by protons ${version} of a message file with SHA-256 ${sha256(readFileSync(source))}\n`
   if (readText(output)?.startsWith(header) === true) {
     return
   }
