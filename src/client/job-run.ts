@@ -1,5 +1,5 @@
 import { CancelledError, errorCode, PeerError } from '../core/errors.ts'
-import { type NanoTon, ZERO_NANO_TON } from '../core/nano-ton.ts'
+import { maxNano, type NanoTon, ZERO_NANO_TON } from '../core/nano-ton.ts'
 import { type TokenPrices, type TokenUsage, tokenCost } from '../core/price.ts'
 import { type JobEvent, type JobState, nextJobState } from '../market/index.ts'
 import type { MeshStream } from '../mesh/index.ts'
@@ -46,6 +46,9 @@ export type JobRunEvent =
 /** How long a cancelled job may take to send its receipt. */
 const CANCEL_GRACE_MS = 3_000
 
+/** Demands for what was paid already that are answered with the same voucher once more. */
+const MAX_REPEATED_ASKS = 3
+
 const NO_TOKENS: TokenUsage = { promptTokens: 0, cachedPromptTokens: 0, completionTokens: 0 }
 
 /** The client's end of one job stream: pays ahead by at most one window, opens every frame, checks every figure. */
@@ -57,7 +60,9 @@ export class JobRun {
   #finishReason = 'unknown'
   #vouchers = 0
   #paying: Promise<void> = Promise.resolve()
-  #askedFor: NanoTon | undefined
+  /** The highest amount that is being signed; `paid` follows once it is durable. */
+  #underWay = ZERO_NANO_TON
+  #asks = 0
   readonly #halt = new AbortController()
   #stall: NodeJS.Timeout | undefined
   #grace: NodeJS.Timeout | undefined
@@ -86,11 +91,6 @@ export class JobRun {
     return this.#vouchers
   }
 
-  /** True until the first chunk came: the job can still go elsewhere and nobody would notice. */
-  get untouched(): boolean {
-    return this.#state === 'accepted' || this.#state === 'announced'
-  }
-
   /**
    * Opens the job and yields the answer.
    *
@@ -115,9 +115,10 @@ export class JobRun {
           yield event
         }
       }
-      await stream.close({ signal: AbortSignal.timeout(CANCEL_GRACE_MS) })
+      // With the receipt in hand, how the stream ends no longer matters.
+      await stream.close({ signal: AbortSignal.timeout(CANCEL_GRACE_MS) }).catch(() => undefined)
     } catch (err) {
-      this.#advance(signal?.aborted === true ? 'cancel' : 'fail')
+      this.#state = signal?.aborted === true ? 'cancelled' : 'failed'
       stream.abort(err as Error)
       if (signal?.aborted === true) {
         throw new CancelledError('Cancelled', { cause: err })
@@ -158,6 +159,8 @@ export class JobRun {
       case 'done':
         this.#advance('receipt')
         this.#components.opener.expectFinished()
+        // The caller books the job's end next: no voucher may still be on its way.
+        await this.#paying
         return { ...message, finishReason: this.#finishReason }
       case 'failed':
         return this.#failed(message)
@@ -180,18 +183,20 @@ export class JobRun {
     const { bytes } = this.#components.opener.open(sealed)
     this.#advance('first-chunk')
     this.#usage = usage
-    this.#payAhead()
     const event = decodeAnswerEvent(bytes)
     if (event?.type === 'end') {
       this.#finishReason = event.finishReason
+    } else {
+      this.#payAhead()
     }
     return event?.type === 'text' ? { type: 'text', bytes: event.text } : undefined
   }
 
   // Not awaited by the reader: the window is there so that paying never stops the stream.
   #payAhead(): void {
-    const amount = nextAuthorization(this.#init.bounds, this.#usage, this.paid)
+    const amount = nextAuthorization(this.#init.bounds, this.#usage, maxNano(this.paid, this.#underWay))
     if (amount !== undefined) {
+      this.#underWay = amount
       this.#paying = this.#paying.then(() => this.#pay(amount))
       this.#paying.catch(err => this.#components.stream.abort(err as Error))
     }
@@ -202,10 +207,11 @@ export class JobRun {
     this.#checkUsage(usage)
     // Our own figures decide; what the provider names as the amount is not even read.
     const amount = tokenCost(this.#init.bounds.prices, usage)
-    if (amount <= this.paid && this.#askedFor === amount) {
+    // A job beside this one may have used what was prepaid, so paid twice is fine; for ever is not.
+    this.#asks = amount > this.paid ? 0 : this.#asks + 1
+    if (this.#asks > MAX_REPEATED_ASKS) {
       throw new PeerError('PAYMENT_DISPUTED', `The provider asks again for ${amount} nanotons that were paid`)
     }
-    this.#askedFor = amount
     await this.#pay(amount)
   }
 
@@ -243,19 +249,22 @@ export class JobRun {
     this.#state = next
   }
 
-  /** Before the first chunk the cause itself; after it, what was received and paid too. */
+  /** A lost provider, with what was received and paid; any other cause as it is while nothing has arrived. */
   #broken(err: unknown): unknown {
-    if (this.#usage === NO_TOKENS) {
+    const code = errorCode(err)
+    const lost = LOST.get(code ?? '')
+    if (lost === undefined && this.#usage === NO_TOKENS) {
       return err
     }
-    const code = errorCode(err)
-    const what = WHAT[code ?? ''] ?? (code === 'CONNECTION_LOST' ? 'was lost' : `failed (${code ?? 'unknown'})`)
     const broken = { peerId: this.#init.peerId, usage: this.#usage, cost: this.cost, paid: this.paid }
-    return new AnswerBrokenError(code === 'CONNECTION_LOST' ? 'PROVIDER_LOST' : (code ?? 'PROVIDER_FAILED'), what, broken, err)
+    const [brokenCode, what] = lost ?? [code ?? 'PROVIDER_FAILED', `failed (${code ?? 'unknown cause'})`]
+    return new AnswerBrokenError(brokenCode, what, broken, err)
   }
 }
 
-const WHAT: Readonly<Record<string, string>> = {
-  PROVIDER_LOST: 'was lost',
-  PROVIDER_STALLED: 'fell silent'
-}
+/** Codes of a provider that is simply not there any more, with the code and the words the user gets. */
+const LOST: ReadonlyMap<string, readonly [string, string]> = new Map([
+  ['CONNECTION_LOST', ['PROVIDER_LOST', 'was lost']],
+  ['PROVIDER_LOST', ['PROVIDER_LOST', 'was lost']],
+  ['PROVIDER_STALLED', ['PROVIDER_STALLED', 'fell silent']]
+])

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { toHex } from '../core/bytes.ts'
 import type { Clock } from '../core/clock.ts'
 import { errorCode } from '../core/errors.ts'
@@ -70,6 +71,8 @@ export class Provider {
     const { enclave } = components
     this.#components = components
     this.#init = init
+    // Every job under way listens.
+    setMaxListeners(0, this.#stopped.signal)
     this.#slots = new Slots(enclave.info.slots, components.clock)
     this.#identity = new EnclaveIdentity(components)
     this.#session = {
