@@ -79,7 +79,15 @@ describe('external claim', () => {
       sendExternal(f, body),
       (err: Error & { exitCode?: number }) => err.exitCode === EXIT.underfunded
     )
-    const got = await f.gain(f.payee, async () => f.send(f.stranger, storeClaim(await f.voucher(ton('1'))), ton('0.2')))
+    // The payee's own claim has nothing to fill the gap with: its action fails, and its value goes back all the same.
+    const whole = await f.voucher(ton('1'))
+    const before = await f.state()
+    const failed = transactionOn(await f.send(f.payee, storeClaim(whole), ton('0.2')), f.address)
+    const returned = failed.outMessages.values()[0]?.info
+    assert.ok(failed.description.type === 'generic' && failed.description.actionPhase?.success === false)
+    assert.ok(returned?.type === 'internal' && returned.bounced && returned.value.coins > ton('0.19'))
+    assert.deepEqual(await f.state(), before)
+    const got = await f.gain(f.payee, async () => f.send(f.stranger, storeClaim(whole), ton('0.2')))
     assert.equal(got, ton('1'))
   })
 })
