@@ -79,6 +79,14 @@ describe('error codes', () => {
       ),
       ['network A_B']
     )
+    assert.deepEqual(
+      thrownIn("class R extends WireError { constructor(c: string) { super('money', c, 'x') } } new R('A_B')"),
+      ['money A_B']
+    )
+    assert.deepEqual(
+      thrownIn("function no(why: string) { return new PeerError(`A_${why}`, 'x') } throw no(late ? 'B' : 'C_D')"),
+      ['peer A_B', 'peer A_C_D']
+    )
     assert.deepEqual(thrownIn(`throw new TypeError('A_B'); class Z extends Map { constructor() { super('C_D') } }`), [])
   })
 

@@ -1,4 +1,4 @@
-import { type Argument, type Node, type Program, Visitor } from 'oxc-parser'
+import { type Argument, type Class, type Node, type Program, Visitor } from 'oxc-parser'
 import { parseSource } from './source-tree.ts'
 
 /** A code that a source file gives to an error. */
@@ -24,6 +24,9 @@ const BASES: Readonly<Record<string, string | undefined>> = {
   CancelledError: 'cancelled'
 }
 
+/** Constructors whose first argument is the class. */
+const TAKES_CLASS = new Set(['CocoonError', 'WireError'])
+
 /** Every code that the sources give to an error: `new XError('CODE', …)` and `super('CODE', …)` in a subclass of one. */
 export function thrownCodes(sources: ReadonlyArray<{ file: string; text: string }>): ThrownCode[] {
   const programs = sources.map(({ file, text }) => ({ file, program: parseSource(file, text) }))
@@ -33,14 +36,14 @@ export function thrownCodes(sources: ReadonlyArray<{ file: string; text: string 
     known = classes.size
     for (const { program } of programs) {
       new Visitor({
-        ClassDeclaration({ id, superClass }) {
+        ClassDeclaration({ id, superClass, body }) {
           if (
             id !== null &&
             superClass?.type === 'Identifier' &&
             classes.has(superClass.name) &&
             !classes.has(id.name)
           ) {
-            classes.set(id.name, classes.get(superClass.name))
+            classes.set(id.name, TAKES_CLASS.has(superClass.name) ? statedClass(body) : classes.get(superClass.name))
           }
         }
       }).visit(program)
@@ -52,18 +55,18 @@ export function thrownCodes(sources: ReadonlyArray<{ file: string; text: string 
 function codesOf(file: string, program: Program, classes: ReadonlyMap<string, string | undefined>): ThrownCode[] {
   const found: ThrownCode[] = []
   const constants = constantsOf(program)
+  const calls = firstArguments(program)
+  const functions: string[] = []
   const bases: Array<string | undefined> = []
   const add = (className: string, args: readonly Argument[]): void => {
     if (!classes.has(className)) {
       return
     }
-    // CocoonError and WireError take their class first.
     const [first, second] = args
-    const takesClass = ['CocoonError', 'WireError'].includes(className)
-    const classNode = takesClass ? first : undefined
-    const stated = classNode?.type === 'Literal' && typeof classNode.value === 'string' ? classNode.value : undefined
-    for (const code of codesIn(takesClass ? second : first, constants)) {
-      found.push({ code, errorClass: takesClass ? stated : classes.get(className), file })
+    const takesClass = TAKES_CLASS.has(className)
+    const node = takesClass ? second : first
+    for (const code of [...codesIn(node, constants), ...composedCodes(node, functions.at(-1), calls)]) {
+      found.push({ code, errorClass: takesClass ? textOf(first) : classes.get(className), file })
     }
   }
   new Visitor({
@@ -71,6 +74,12 @@ function codesOf(file: string, program: Program, classes: ReadonlyMap<string, st
       if (callee.type === 'Identifier') {
         add(callee.name, args)
       }
+    },
+    FunctionDeclaration({ id }) {
+      functions.push(id?.name ?? '')
+    },
+    'FunctionDeclaration:exit'() {
+      functions.pop()
     },
     ClassDeclaration({ superClass }) {
       bases.push(superClass?.type === 'Identifier' ? superClass.name : undefined)
@@ -99,6 +108,45 @@ function constantsOf(program: Program): ReadonlyMap<string, Node> {
     }
   }).visit(program)
   return constants
+}
+
+/** The texts that a file's calls of each function begin with. */
+function firstArguments(program: Program): ReadonlyMap<string, string[]> {
+  const calls = new Map<string, string[]>()
+  new Visitor({
+    CallExpression({ callee, arguments: [first] }) {
+      if (callee.type === 'Identifier') {
+        calls.set(callee.name, [...(calls.get(callee.name) ?? []), ...codesIn(first, new Map())])
+      }
+    }
+  }).visit(program)
+  return calls
+}
+
+/** `PREFIX_${cause}` in a function that is called with the causes. */
+function composedCodes(node: Node | undefined, enclosing = '', calls: ReadonlyMap<string, string[]>): string[] {
+  if (node?.type !== 'TemplateLiteral' || node.expressions.length !== 1) {
+    return []
+  }
+  const [before, after] = node.quasis.map(({ value }) => value.cooked ?? '')
+  return (calls.get(enclosing) ?? []).map(cause => `${before}${cause}${after}`)
+}
+
+/** The class that a constructor hands to CocoonError or WireError: `super('money', code, …)`. */
+function statedClass(body: Class['body']): string | undefined {
+  const constructor = body.body.find(member => member.type === 'MethodDefinition' && member.kind === 'constructor')
+  const statements = constructor?.type === 'MethodDefinition' ? (constructor.value.body?.body ?? []) : []
+  for (const statement of statements) {
+    const call = statement.type === 'ExpressionStatement' ? statement.expression : undefined
+    if (call?.type === 'CallExpression' && call.callee.type === 'Super') {
+      return textOf(call.arguments[0])
+    }
+  }
+  return undefined
+}
+
+function textOf(node: Node | undefined): string | undefined {
+  return node?.type === 'Literal' && typeof node.value === 'string' ? node.value : undefined
 }
 
 /** The codes an expression can be: literals in it, sides of conditions, values of the tables and constants it names. */
