@@ -2,8 +2,12 @@ import type { TokenUsage } from '../core/price.ts'
 import { FRAME_PAYLOAD_BYTES, type ResponseSealer } from '../seal/index.ts'
 import { ANSWER_TEXT_OVERHEAD, encodeAnswerEvent } from '../wire/answer-event.ts'
 
-/** Text waits at most this long for more to share its frame with, in milliseconds. */
-const COALESCE_MS = 5
+/**
+ * Text waits at most this long for more to share its frame with, in milliseconds. Every frame wakes the host and the
+ * client: at 1,400 tokens/s on two cores, 5 ms cost a fifth of the speed, 10 ms a twentieth, and longer gained no more
+ * while it would let a window of 32 tokens run dry before the next grant.
+ */
+const COALESCE_MS = 10
 /** No frame covers more tokens, so that no payment stands for more than one window of them. */
 const MAX_FRAME_TOKENS = 32
 const MAX_FRAME_TEXT = FRAME_PAYLOAD_BYTES - ANSWER_TEXT_OVERHEAD

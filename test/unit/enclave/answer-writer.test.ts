@@ -62,13 +62,13 @@ describe('answer writer', () => {
     assert.equal(frames.at(-1)?.usage.completionTokens, 3)
   })
 
-  it('sends a token at once when the last frame is five milliseconds old', () => {
+  it('sends a token at once when the last frame is ten milliseconds old', () => {
     const { writer, clock, frames } = harness()
     writer.text('a', 1)
-    clock.ms = 4.9
+    clock.ms = 9.9
     writer.text('b', 2)
     assert.equal(frames.length, 1)
-    clock.ms = 5
+    clock.ms = 10
     writer.text('c', 3)
     assert.deepEqual(
       frames.map(frame => frame.text),
