@@ -39,7 +39,7 @@ export class BenchMesh {
   static async start(modelPath?: string): Promise<BenchMesh> {
     const folder = await mkdtemp(join(tmpdir(), 'cocoon-bench-'))
     const chain = spawn(process.execPath, [CHAIN, '--with-parent'], { stdio: ['pipe', 'pipe', 'inherit'] })
-    const { url, endpoint } = (await firstEvent(chain, () => true)) as { url: string; endpoint: string }
+    const { url, endpoint } = (await eventsOf(chain)(() => true)) as { url: string; endpoint: string }
     const home = join(folder, 'provider')
     const { walletAddress } = await createHome({ home, network: 'simnet', chainEndpoint: endpoint })
     await faucet(url, walletAddress)
@@ -50,8 +50,13 @@ export class BenchMesh {
       ['--input-type=module', '-e', code, '--', ...args, ...(modelPath === undefined ? [] : ['--model', modelPath])],
       { stdio: ['ignore', 'pipe', 'inherit'] }
     )
-    const ready = (await firstEvent(provider, event => event['event'] === 'ready')) as unknown as Ready
-    return new BenchMesh(url, endpoint, folder, [chain, provider], ready)
+    const next = eventsOf(provider)
+    const ready = (await next(({ event }) => event === 'ready')) as unknown as Ready
+    const mesh = new BenchMesh(url, endpoint, folder, [chain, provider], ready)
+    // A record needs a second peer that keeps it.
+    await mesh.client()
+    await next(({ event }) => event === 'published')
+    return mesh
   }
 
   /** A new funded client that knows the provider's address and nothing else. */
@@ -100,18 +105,23 @@ async function faucet(url: string, address: string): Promise<void> {
   }
 }
 
-async function firstEvent(
-  child: ChildProcess,
-  wanted: (event: Record<string, unknown>) => boolean
-): Promise<Record<string, unknown>> {
-  for await (const line of createInterface({ input: child.stdout as NodeJS.ReadableStream })) {
-    const event = JSON.parse(line) as Record<string, unknown>
-    if (wanted(event)) {
-      child.stdout?.resume()
-      return event
+type Event = Record<string, unknown>
+
+/** The JSON lines a process prints, one after the other as they are asked for. */
+function eventsOf(child: ChildProcess): (wanted: (event: Event) => boolean) => Promise<Event> {
+  const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream })[Symbol.asyncIterator]()
+  return async wanted => {
+    for (;;) {
+      const { value, done } = await lines.next()
+      if (done === true) {
+        throw new Error('The process ended before it was ready')
+      }
+      const event = JSON.parse(value) as Event
+      if (wanted(event)) {
+        return event
+      }
     }
   }
-  throw new Error('The process ended before it was ready')
 }
 
 async function residentMiB(pid: number): Promise<number> {
