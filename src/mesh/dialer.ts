@@ -65,7 +65,7 @@ export class Dialer {
     try {
       return open ?? (await this.#node.dial(target, { signal }))
     } catch (err) {
-      throw openError(peerId, 'a connection', err, options.signal)
+      throw openError(peerId, undefined, err, options.signal)
     }
   }
 

@@ -16,10 +16,14 @@ export function streamError(peer: string, cause: unknown): Error {
   return connectionLost(peer, cause)
 }
 
-/** Why a dial or the opening of a stream failed. */
-export function openError(peer: string, protocol: string, cause: unknown, signal?: AbortSignal): Error {
+/**
+ * Why a dial or the opening of a stream failed.
+ *
+ * @param protocol - undefined for a dial
+ */
+export function openError(peer: string, protocol: string | undefined, cause: unknown, signal?: AbortSignal): Error {
   if (signal?.aborted === true) {
-    return new CancelledError(`Opening ${protocol} to ${peer} was cancelled`, { cause: signal.reason })
+    return new CancelledError(`Reaching ${peer} was cancelled`, { cause: signal.reason })
   }
   if (cause instanceof CocoonError) {
     return cause
@@ -36,10 +40,14 @@ export function openError(peer: string, protocol: string, cause: unknown, signal
         details
       })
     default:
-      return new NetworkError('PEER_UNREACHABLE', `${peer} cannot be reached for ${protocol}: ${dialReason(cause)}`, {
-        cause,
-        details
-      })
+      return new NetworkError(
+        'PEER_UNREACHABLE',
+        `${peer} cannot be reached${protocol === undefined ? '' : ` for ${protocol}`}: ${dialReason(cause)}`,
+        {
+          cause,
+          details
+        }
+      )
   }
 }
 

@@ -207,6 +207,35 @@ describe('mesh streams', () => {
     await assert.rejects(stream.read(), { code: 'STREAM_RESET' })
   })
 
+  it('deliver requests whose senders close at once, over new connections', async () => {
+    await server.handle(
+      PROTOCOLS.offer,
+      async stream => {
+        let bytes = 0
+        for (let frame = await stream.read(); frame !== undefined; frame = await stream.read()) {
+          bytes += frame.byteLength
+        }
+        await stream.write(Uint8Array.of(bytes))
+      },
+      LIMIT
+    )
+    const ask = async (from: Mesh): Promise<number | undefined> => {
+      const stream = await from.open(server.peerId, PROTOCOLS.offer, LIMIT)
+      await stream.write(new Uint8Array(100))
+      await stream.close()
+      return (await stream.read())?.[0]
+    }
+    // On a new connection the proposal, the request and the end arrive at once.
+    for (let i = 0; i < 4; i++) {
+      const stranger = await lab.node(`stranger ${i}`, { bootstrap: [] })
+      await stranger.connect(server.peerId, server.addresses())
+      assert.deepEqual(
+        await Promise.all(Array.from({ length: 10 }, () => ask(stranger))),
+        Array.from({ length: 10 }, () => 100)
+      )
+    }
+  })
+
   it('leave nothing behind after a hundred aborts', async () => {
     await server.handle('/test/abort', async stream => void (await stream.read()), { ...LIMIT, maxInboundStreams: 8 })
     for (let i = 0; i < 100; i++) {
@@ -295,11 +324,18 @@ describe('a mesh node that stops', () => {
 
   it('ends in time with streams running, and its peers see a break, not an end', async () => {
     const server = await lab.node('server')
-    const client = await lab.node('client')
-    await client.connect(server.peerId, server.addresses())
+    const client = await lab.node('client', { bootstrap: [] })
+    let count = 0
+    const ownCodes: Array<string | undefined> = []
+    await server.connect(client.peerId, client.addresses())
+    await until(() => client.peers().length === 1)
     await server.handle(
       '/test/run',
       async stream => {
+        await stream.write(new Uint8Array(1000))
+        if (count++ % 2 === 0) {
+          await stream.read().catch((err: unknown) => ownCodes.push(errorCode(err)))
+        }
         for (;;) {
           await stream.write(new Uint8Array(1000))
         }
@@ -321,6 +357,11 @@ describe('a mesh node that stops', () => {
       assert.equal(end.status, 'rejected')
       assert.ok(end.status === 'rejected' && ['STREAM_RESET', 'CONNECTION_LOST'].includes(errorCode(end.reason) ?? ''))
     }
+    // What this node did itself is not blamed on its peers.
+    assert.deepEqual(
+      ownCodes,
+      Array.from({ length: 10 }, () => 'MESH_STOPPED')
+    )
   })
 })
 
