@@ -15,6 +15,8 @@ import type { Phases } from './phases.ts'
 import { waitForEvent } from './process/event-log.ts'
 import { type Launched, launch } from './process/launch.ts'
 import { cliPath } from './process/run-cli.ts'
+import { seconds } from './screen.ts'
+import { settleAll } from './settle-all.ts'
 import { CHAIN_FOLDER, CLIENT_FOLDER, providerName, tearDown } from './tear-down.ts'
 
 export interface BringUpInit {
@@ -55,15 +57,13 @@ export async function bringUp(init: BringUpInit, components: BringUpComponents, 
   const failed = new AbortController()
   try {
     const signal = anySignal(options.signal, failed.signal)
-    const network = await new Builder(init, components, journal, signal).build()
+    const network = await new Builder(init, components, journal, { signal, failed }).build()
     if (init.outlivesOwner) {
       await journal.release()
     }
     await writeNetwork(init.folder, network)
     return network
   } catch (err) {
-    // The first failure ends the parts that still run side by side.
-    failed.abort(err)
     await tearDown(init.folder, { graceMs: 2_000 })
     throw err
   }
@@ -87,12 +87,19 @@ class Builder {
   readonly #components: BringUpComponents
   readonly #journal: JournalWriter
   readonly #options: Required<AbortOptions>
+  readonly #failed: AbortController
 
-  constructor(init: BringUpInit, components: BringUpComponents, journal: JournalWriter, signal: AbortSignal) {
+  constructor(
+    init: BringUpInit,
+    components: BringUpComponents,
+    journal: JournalWriter,
+    { signal, failed }: { signal: AbortSignal; failed: AbortController }
+  ) {
     this.#init = init
     this.#components = components
     this.#journal = journal
     this.#options = { signal }
+    this.#failed = failed
   }
 
   async build(): Promise<Network> {
@@ -100,8 +107,13 @@ class Builder {
     const startedAtMs = Date.now()
     const { chain, client, providers } = await phases.time('chain and homes', () => this.#prepare())
     onProgress(`Chain at ${chain.url}`)
-    const funded = phases.time('funding', () => this.#fund(chain, [client, ...providers]))
-    const [running] = await Promise.all([phases.time('providers', () => this.#startProviders(providers)), funded])
+    const [running] = await settleAll(
+      [
+        phases.time('providers', () => this.#startProviders(providers)),
+        phases.time('funding', () => this.#fund(chain, [client, ...providers]))
+      ],
+      this.#failed
+    )
     return {
       version: 1,
       startedAtMs,
@@ -117,11 +129,14 @@ class Builder {
   /** The library, which makes homes, is loaded while the chain starts. */
   async #prepare() {
     const launched = await this.#launch(CHAIN_FOLDER, [chainProgram(), '--port', '0', '--state', this.#path(CHAIN_FOLDER, 'state.json')])
-    const [{ createHome }, ports, { url, endpoint }] = await Promise.all([
-      import('../src/node/index.ts'),
-      freePorts(this.#init.providers),
-      waitForEvent(launched, event => readEvent(chainReady, event), { ...this.#options, timeoutMs: CHAIN_LIMIT_MS })
-    ])
+    const [{ createHome }, ports, { url, endpoint }] = await settleAll(
+      [
+        import('../src/index.ts'),
+        freePorts(this.#init.providers),
+        waitForEvent(launched, event => readEvent(chainReady, event), { ...this.#options, timeoutMs: CHAIN_LIMIT_MS })
+      ],
+      this.#failed
+    )
     const make = async (name: string): Promise<Home> => {
       const path = this.#path(name)
       const { peerId, walletAddress } = await createHome({ home: path, network: 'simnet', chainEndpoint: endpoint })
@@ -170,26 +185,35 @@ class Builder {
     const started: NetworkProvider[] = []
     for (let from = 0; from < providers.length; from += AT_ONCE) {
       const some = providers.slice(from, from + AT_ONCE)
-      started.push(...(await Promise.all(some.map(home => this.#startProvider(home, providers.length)))))
+      started.push(...(await settleAll<NetworkProvider[]>(some.map(home => this.#startProvider(home)), this.#failed)))
     }
     return started
   }
 
-  async #startProvider(home: ProviderHome, count: number): Promise<NetworkProvider> {
+  async #startProvider(home: ProviderHome): Promise<NetworkProvider> {
     const { name, path, wallet } = home
     const startMs = performance.now()
     const model = this.#init.modelPath === undefined ? [] : ['--model', this.#init.modelPath]
     const launched = await this.#launch(name, [cliPath(), 'provide', '--json', '--home', path, '--threads', '1', ...model])
     const limit = { ...this.#options, timeoutMs: PROVIDER_LIMIT_MS }
     const { peerId, addresses, enclavePid, model: served } = await waitForEvent(launched, event => readEvent(readyProvider, event), limit)
-    // Somebody else has to hold its record: the only provider of a mesh is published when the first client comes.
-    if (count > 1) {
-      await waitForEvent(launched, event => readEvent(publishedProvider, event), limit)
-    }
-    const seconds = ((performance.now() - startMs) / 1000).toFixed(1)
-    this.#components.onProgress(`${name} ${peerId} ${count > 1 ? 'serves and is found' : 'serves'} (${seconds} s)`)
+    const published = waitForEvent(launched, event => readEvent(publishedProvider, event), limit)
+    await (this.#init.providers > 1 ? published : settleAll([published, this.#visit(published)], this.#failed))
+    this.#components.onProgress(`${name} ${peerId} serves and is found (${seconds(performance.now() - startMs)})`)
     const pid = launched.identity.pid
     return { name, home: path, peerId, wallet, pid, enclavePid, model: served, addresses }
+  }
+
+  /** A record counts as published when somebody else has it: alone, a provider has nobody but the client. */
+  async #visit(published: Promise<unknown>): Promise<void> {
+    const { createNode } = await import('../src/index.ts')
+    const client = await createNode({ home: this.#path(CLIENT_FOLDER), role: 'client' }, this.#options)
+    try {
+      await client.start(this.#options)
+      await published
+    } finally {
+      await client.stop()
+    }
   }
 
   async #launch(name: string, args: readonly string[]): Promise<Launched> {

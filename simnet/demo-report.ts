@@ -1,6 +1,7 @@
 import { formatTon } from '../src/core/nano-ton.ts'
-import type { BalanceSheet, SheetAccount, SheetTransaction } from './balance-sheet.ts'
-import type { DemoAnswer, DemoAudience, DemoClose } from './demo-run.ts'
+import type { ClosedChannel } from '../src/index.ts'
+import { type BalanceSheet, balanceSheet, type SheetAccount, type SheetTransaction } from './balance-sheet.ts'
+import type { DemoAnswer, DemoAudience } from './demo-run.ts'
 import type { NetworkProvider } from './network-file.ts'
 import { fixedTon, type Screen, seconds } from './screen.ts'
 
@@ -41,12 +42,13 @@ export class DemoReport implements DemoAudience {
       ['served by', `${servedBy.name} ${provider.peerId} (${provider.tier} enclave)`],
       ['model', servedBy.model.name],
       ['tokens', `${promptTokens} prompt, ${completionTokens} answer`],
-      ['price', `${formatTon(end.costNano)}, paid with ${end.vouchers} ${end.vouchers === 1 ? 'voucher' : 'vouchers'}`]
+      ['price', formatTon(end.cost)],
+      ['paid', `${formatTon(end.paid)} in ${end.vouchers} ${end.vouchers === 1 ? 'voucher' : 'vouchers'}, each ahead of at most one window of tokens`]
     ])
   }
 
-  closed({ channel, paidNano, claimTransaction, closeTransaction }: DemoClose): void {
-    this.#screen.heading('Settlement', `the provider got ${formatTon(paidNano)}`)
+  closed({ channel, paid, claimTransaction, closeTransaction }: ClosedChannel): void {
+    this.#screen.heading('Settlement', `the provider claimed ${formatTon(paid)}, the rest of the deposit went back`)
     this.#screen.facts([
       [CHANNEL, channel],
       ['claim', claimTransaction],
@@ -54,27 +56,31 @@ export class DemoReport implements DemoAudience {
     ])
   }
 
-  sheet(sheet: BalanceSheet, close: DemoClose): void {
-    const moved = sheet.accounts.filter(({ transactions }) => transactions.length > 0)
-    this.#screen.heading('Balances', 'read from the chain')
+  sheet({ accounts }: BalanceSheet, close: ClosedChannel): void {
+    // Those that nothing happened to were checked as well, and only take room here.
+    const sheet = balanceSheet(accounts.filter(({ transactions }) => transactions.length > 0))
+    this.#screen.heading('Balances', 'read from the chain, in TON')
     this.#screen.table(
       ['', 'before', 'after', 'change'],
       [
-        ...moved.map(({ name, before, after }) => [name, fixedTon(before), fixedTon(after), signed(after - before)]),
-        ['fees', '', fixedTon(sheet.fees), ''],
-        ['total', fixedTon(total(moved)), fixedTon(total(moved)), '']
+        ...sheet.accounts.map(({ name, before, after }) => [name, fixedTon(before), fixedTon(after), signed(after - before)]),
+        ['network fees', '', fixedTon(sheet.fees), signed(sheet.fees)],
+        ['total', fixedTon(sheet.before), fixedTon(sheet.after + sheet.fees), fixedTon(sheet.after + sheet.fees - sheet.before)]
       ]
     )
-    this.#screen.heading('Fees', 'every transaction')
+    this.#screen.heading('Fees', 'every transaction, in TON')
     this.#screen.table(
       ['account', 'what', 'transaction', 'fee', 'forwarding'],
-      transactionsInOrder(moved).map(({ account, tx, first }) => [
-        account.name,
-        describe(account, tx, first, close),
-        tx.hash.slice(0, SHOWN_HASH),
-        fixedTon(tx.fee),
-        fixedTon(tx.forwardFee)
-      ]),
+      [
+        ...transactionsInOrder(sheet.accounts).map(({ account, tx, first }) => [
+          account.name,
+          describe(account, tx, first, close),
+          tx.hash.slice(0, SHOWN_HASH),
+          fixedTon(tx.fee),
+          fixedTon(tx.forwardFee)
+        ]),
+        ['sum', '', '', fixedTon(sum(sheet, 'fee')), fixedTon(sum(sheet, 'forwardFee'))]
+      ],
       3
     )
     this.#screen.good(`Adds up to the nanoton: ${sheet.before} before = ${sheet.after} after + ${sheet.fees} fees`)
@@ -86,8 +92,8 @@ export class DemoReport implements DemoAudience {
   }
 }
 
-function total(accounts: readonly SheetAccount[]): bigint {
-  return accounts.reduce((sum, { before }) => sum + before, 0n)
+function sum({ accounts }: BalanceSheet, field: 'fee' | 'forwardFee'): bigint {
+  return accounts.flatMap(({ transactions }) => transactions).reduce((total, tx) => total + tx[field], 0n)
 }
 
 function signed(change: bigint): string {
@@ -100,7 +106,7 @@ function transactionsInOrder(accounts: readonly SheetAccount[]): Array<{ account
     .sort((a, b) => (a.tx.lt < b.tx.lt ? -1 : 1))
 }
 
-function describe(account: SheetAccount, tx: SheetTransaction, first: boolean, close: DemoClose): string {
+function describe(account: SheetAccount, tx: SheetTransaction, first: boolean, close: ClosedChannel): string {
   if (account.name === CHANNEL) {
     return tx.hash === close.claimTransaction ? 'claim' : tx.hash === close.closeTransaction ? 'close' : first ? 'open' : 'other'
   }

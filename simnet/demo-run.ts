@@ -1,19 +1,18 @@
-import type * as z from 'zod'
 import { CocoonError } from '../src/core/errors.ts'
+import { type AnswerEvent, type ClosedChannel, type CocoonNode, createNode } from '../src/index.ts'
 import { type BalanceSheet, balanceSheet, type SheetAccount } from './balance-sheet.ts'
 import { ChainReader } from './chain-reader.ts'
-import { answerEnd, answerProvider, answerText, closedChannel, readEvent, requireEvent } from './cli-output.ts'
 import type { Network, NetworkProvider } from './network-file.ts'
 import type { Phases } from './phases.ts'
-import { runCli } from './process/run-cli.ts'
 
 export interface DemoAnswer {
   text: string
-  provider: z.output<typeof answerProvider>
-  end: z.output<typeof answerEnd>
+  provider: Extract<AnswerEvent, { type: 'provider' }>
+  end: Extract<AnswerEvent, { type: 'end' }>
 }
 
-export type DemoClose = z.output<typeof closedChannel>
+/** Longest answer of the demo. */
+const MAX_TOKENS = 256
 
 /** Who is told what happens, as it does. */
 export interface DemoAudience {
@@ -21,8 +20,8 @@ export interface DemoAudience {
   /** Returns what takes the answer's pieces. */
   answerBegins(): { write: (text: string) => void; close: () => void }
   answered(answer: DemoAnswer, servedBy: NetworkProvider): void
-  closed(close: DemoClose): void
-  sheet(sheet: BalanceSheet, close: DemoClose): void
+  closed(close: ClosedChannel): void
+  sheet(sheet: BalanceSheet, close: ClosedChannel): void
 }
 
 interface Mark {
@@ -32,7 +31,7 @@ interface Mark {
   lt: bigint
 }
 
-/** The middle of the demo, on a network that is up: everything through the CLI and the chain's public API. */
+/** The middle of the demo, on a network that is up: everything through the library API and the chain's public one. */
 export class DemoRun {
   readonly #network: Network
   readonly #phases: Phases
@@ -49,52 +48,80 @@ export class DemoRun {
   }
 
   async run(question: string) {
+    const node = await this.#phases.time('client', () => this.#startClient())
+    try {
+      return await this.#askAndPay(node, question)
+    } finally {
+      await node.stop()
+    }
+  }
+
+  /** The library API in this process: a second and a third `cocoon-node` would take longer to load than to work. */
+  async #startClient(): Promise<CocoonNode> {
+    const options = { signal: this.#signal }
+    const node = await createNode({ home: this.#network.clientHome, role: 'client' }, options)
+    try {
+      await node.start(options)
+      return node
+    } catch (err) {
+      await node.stop()
+      throw err
+    }
+  }
+
+  async #askAndPay(node: CocoonNode, question: string) {
     const { clientWallet, providers } = this.#network
     const marks = await Promise.all([
       this.#mark('client wallet', clientWallet),
       ...providers.map(({ name, wallet }) => this.#mark(`${name} wallet`, wallet))
     ])
     this.#audience.question(question)
-    const answer = await this.#phases.time('answer', () => this.#ask(question))
+    const answer = await this.#phases.time('answer', () => this.#ask(node, question))
     this.#audience.answered(answer, this.#servedBy(answer.provider.peerId))
-    const close = await this.#phases.time('close', () => this.#close(answer.provider.channel))
+    const { channel: address } = answer.provider
+    const close = await this.#phases.time('close', () => requireClient(node).closeChannel(address, { signal: this.#signal }))
     this.#audience.closed(close)
     // The channel was opened for this question: it had nothing before.
-    const channel: Mark = { name: 'channel', address: close.channel, balance: 0n, lt: 0n }
+    const channel: Mark = { name: 'channel', address, balance: 0n, lt: 0n }
     const sheet = await this.#phases.time('sheet', () => this.#balance([...marks, channel], close))
     this.#audience.sheet(sheet, close)
-    return { question, answer: answer.text, provider: answer.provider, end: answer.end, close, sheet: sheetObject(sheet) }
+    return resultObject(question, answer, close, sheet)
   }
 
-  async #ask(question: string): Promise<DemoAnswer> {
-    const digest = this.#network.providers[0]?.model.digest ?? ''
+  async #ask(node: CocoonNode, question: string): Promise<DemoAnswer> {
+    const request = {
+      messages: [{ role: 'user' as const, content: question }],
+      modelDigestHex: this.#network.providers[0]?.model.digest ?? '',
+      maxTokens: MAX_TOKENS
+    }
     const stream = this.#audience.answerBegins()
     let text = ''
-    const take = (piece: string | undefined): void => {
-      if (piece !== undefined) {
-        text += piece
-        stream.write(piece)
-      }
-    }
+    let provider: DemoAnswer['provider'] | undefined
+    let end: DemoAnswer['end'] | undefined
     try {
-      // The question goes through a pipe: arguments are seen by everyone on the machine.
-      const events = await runCli(['ask', '--stream-json', '--home', this.#network.clientHome, '--model', digest, '-'], {
-        signal: this.#signal,
-        input: question,
-        onEvent: event => take(readEvent(answerText, event)?.text)
-      })
-      return { text, provider: requireEvent(answerProvider, events, 'ask'), end: requireEvent(answerEnd, events, 'ask') }
+      for await (const event of requireClient(node).ask(request, { signal: this.#signal })) {
+        switch (event.type) {
+          case 'provider':
+            provider = event
+            break
+          case 'text':
+            text += event.text
+            stream.write(event.text)
+            break
+          case 'end':
+            end = event
+        }
+      }
     } finally {
       stream.close()
     }
+    if (provider === undefined || end === undefined) {
+      throw new CocoonError('internal', 'SIMNET_OUTPUT_UNEXPECTED', 'The answer ended without its provider or its price: this is a bug')
+    }
+    return { text, provider, end }
   }
 
-  async #close(channel: string): Promise<DemoClose> {
-    const events = await runCli(['channel', 'close', channel, '--json', '--home', this.#network.clientHome], { signal: this.#signal })
-    return requireEvent(closedChannel, events, 'channel close')
-  }
-
-  async #balance(marks: readonly Mark[], close: DemoClose): Promise<BalanceSheet> {
+  async #balance(marks: readonly Mark[], close: ClosedChannel): Promise<BalanceSheet> {
     const accounts = await Promise.all(marks.map(mark => this.#account(mark)))
     const hashes = new Set(accounts.flatMap(({ transactions }) => transactions.map(({ hash }) => hash)))
     for (const transaction of [close.claimTransaction, close.closeTransaction]) {
@@ -128,6 +155,31 @@ export class DemoRun {
       throw new CocoonError('internal', 'SIMNET_OUTPUT_UNEXPECTED', `${peerId} answered, which is no provider of this simnet`)
     }
     return provider
+  }
+}
+
+function requireClient({ client }: CocoonNode): NonNullable<CocoonNode['client']> {
+  if (client === undefined) {
+    throw new CocoonError('internal', 'INTERNAL', 'A node of the client role has no client')
+  }
+  return client
+}
+
+/** What `--json` prints. */
+function resultObject(question: string, { text, provider, end }: DemoAnswer, close: ClosedChannel, sheet: BalanceSheet) {
+  return {
+    question,
+    answer: text,
+    provider: { peerId: provider.peerId, tier: provider.tier },
+    usage: { ...end.usage },
+    finishReason: end.finishReason,
+    costNano: end.cost,
+    vouchers: end.vouchers,
+    channel: provider.channel,
+    paidNano: close.paid,
+    claimTransaction: close.claimTransaction,
+    closeTransaction: close.closeTransaction,
+    ...sheetObject(sheet)
   }
 }
 

@@ -62,6 +62,7 @@ async function sweepCrashedDemos(): Promise<void> {
     const journal = await readJournal(folder).catch(() => undefined)
     if (journal?.outlivesOwner === false && !(await isRunning(journal.owner))) {
       await tearDown(folder)
+      await rm(folder, { recursive: true, force: true })
     }
   }
 }

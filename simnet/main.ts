@@ -1,20 +1,16 @@
 import { homedir } from 'node:os'
-import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { Command, CommanderError } from 'commander'
 import { exitCodeOf, renderError, usageErrorOf } from '../src/cli/errors.ts'
 import { Interrupt } from '../src/cli/interrupt.ts'
+import { wholeNumber } from '../src/cli/option-values.ts'
 import { Output } from '../src/cli/output.ts'
 import { errorCode } from '../src/core/errors.ts'
 import type { SimnetContext } from './context.ts'
+import type { UpOptions } from './up.ts'
 
 const MAX_PROVIDERS = 32
 const DEFAULT_PROVIDERS = 3
 const USAGE_EXIT = 2
-
-interface UpOptions {
-  providers: number
-  dir?: string
-  model?: string
-}
 
 /**
  * Runs `cocoon-node simnet <args>`.
@@ -58,8 +54,8 @@ function report(err: unknown, output: Output): number {
 
 /** The command line of the simnet. Each verb is loaded when it runs, so that help answers at once. */
 function buildProgram(context: SimnetContext): Command {
-  const program = verb('simnet', 'A whole mesh on this machine, with play money', [
-    ['cocoon-node simnet demo', 'one question, answered and paid, then everything is removed'],
+  const program = verb('cocoon-node simnet', 'A whole mesh on this machine, with play money', [
+    ['cocoon-node simnet demo', 'one question, answered and paid; nothing stays'],
     ['cocoon-node simnet up -p 3', 'three providers, a funded client and a chain that stay'],
     ['cocoon-node simnet status', 'what runs, free slots, balances'],
     ['cocoon-node simnet down', 'stop and remove it']
@@ -82,7 +78,7 @@ function upCommand(context: SimnetContext): Command {
   const command = verb('up', 'Start a simulated network that stays until "simnet down"', [
     ['cocoon-node simnet up', 'three providers with the pocket model'],
     ['cocoon-node simnet up -p 1 --model m.gguf', 'one provider with a model of yours'],
-    ['cocoon-node ask "What is Cocoon?"', 'then: the simnet\'s client is used where no node was made in ~/.cocoon']
+    ['cocoon-node ask "What is Cocoon?"', 'then ask it, if there is no node of yours in ~/.cocoon']
   ])
   return shared(command)
     .option('--dir <folder>', 'where to keep it (default: $COCOON_SIMNET, or ~/.cocoon/simnet)')
@@ -102,17 +98,17 @@ function demoCommand(context: SimnetContext): Command {
   const command = verb('demo', 'Bring a network up, ask one question, pay for it, show the money, remove everything', [
     ['cocoon-node simnet demo', 'the built-in chat'],
     ['cocoon-node simnet demo "What is Cocoon?"', 'your question'],
-    ['cocoon-node simnet demo -- "$(cat chat.txt)"', 'lines "Name: text" are summarised, unless they begin with a task of their own']
+    ['cocoon-node simnet demo -- "$(cat chat.txt)"', 'a chat: it is summarised']
   ])
   return shared(command)
-    .argument('[question...]', 'what to ask; a chat of lines "Name: text" gets "Summarize this chat:" in front')
+    .argument('[question...]', 'what to ask (default: a built-in chat); lines "Name: text" get "Summarize this chat:" in front')
     .action(async (words: string[], options: UpOptions) => (await import('./demo.ts')).demo(words, options, context))
 }
 
 function downCommand(context: SimnetContext): Command {
   return verb('down', 'Stop the simulated network and remove it', [
     ['cocoon-node simnet down', ''],
-    ['cocoon-node simnet down --keep', 'leave homes, logs and the chain\'s state on disk']
+    ['cocoon-node simnet down --keep', "leave homes, logs and the chain's state on disk"]
   ])
     .option('--dir <folder>', 'where it is kept (default: $COCOON_SIMNET, or ~/.cocoon/simnet)')
     .option('--keep', 'do not delete its files')
@@ -121,7 +117,7 @@ function downCommand(context: SimnetContext): Command {
 
 function shared(command: Command): Command {
   return command
-    .option('-p, --providers <n>', `how many providers, 1 to ${MAX_PROVIDERS}`, readCount, DEFAULT_PROVIDERS)
+    .option('-p, --providers <n>', `how many providers, 1 to ${MAX_PROVIDERS}`, wholeNumber('--providers', 1, MAX_PROVIDERS), DEFAULT_PROVIDERS)
     .option('--model <file>', 'GGUF file that the providers serve (default: the pocket model)')
 }
 
@@ -135,14 +131,6 @@ function verb(name: string, summary: string, examples: ReadonlyArray<readonly [s
     .helpOption('-h, --help', 'show this')
     .addHelpText('after', `\nExamples:\n${lines.join('\n')}`)
     .allowExcessArguments(false)
-}
-
-function readCount(text: string): number {
-  const value = /^\d{1,3}$/.test(text) ? Number(text) : 0
-  if (value < 1 || value > MAX_PROVIDERS) {
-    throw new InvalidArgumentError(`Expected a whole number from 1 to ${MAX_PROVIDERS}.`)
-  }
-  return value
 }
 
 function beforeDoubleDash(args: readonly string[]): readonly string[] {

@@ -1,7 +1,7 @@
-import { styleText } from 'node:util'
 import { formatTonAmount } from '../src/core/nano-ton.ts'
 
-type Style = Parameters<typeof styleText>[0]
+/** ECMA-48 SGR: on and off. */
+const STYLES = { bold: [1, 22], dim: [2, 22], green: [32, 39], yellow: [33, 39] } as const
 
 const INDENT = '  '
 const DECIMALS = 9
@@ -61,8 +61,9 @@ export class Screen {
     this.lines([this.#style('dim', line(header)), ...rows.map(line)].join('\n'))
   }
 
-  #style(style: Style, text: string): string {
-    return this.#colour ? styleText(style, text) : text
+  #style(style: keyof typeof STYLES, text: string): string {
+    const [on, off] = STYLES[style]
+    return this.#colour ? `\u001b[${on}m${text}\u001b[${off}m` : text
   }
 }
 

@@ -83,7 +83,7 @@ async function readSlots(
   }
   try {
     const events = await runCli(['providers', '--json', '--home', network.clientHome], { signal })
-    return new Map(events.flatMap(event => readEvent(listedProvider, event) ?? []).map(({ peerId, slots }) => [peerId, slots]))
+    return new Map(events.flatMap(event => readEvent(listedProvider, event) ?? []).map(({ peerId, slotsFree, slotsTotal }) => [peerId, { free: slotsFree, total: slotsTotal }]))
   } catch (err) {
     throwIfAborted(signal)
     onUnknown(errorMessage(err))

@@ -24,7 +24,7 @@ export interface TearDownOptions {
 }
 
 /** The only names in a simnet's folder: nothing else there is ever deleted. */
-const OWN_ENTRY = /^(chain|client|provider-\d{1,3})$/
+const OWN_ENTRY = /^(chain|client|provider-\d{1,3}|(simnet|processes)\.json\..+\.tmp)$/
 
 export function isOwnEntry(name: string): boolean {
   return OWN_ENTRY.test(name)

@@ -6,6 +6,7 @@ import type { SimnetContext } from './context.ts'
 import { ExitGuard } from './exit-guard.ts'
 import { type Network, networkFile, simnetFolder } from './network-file.ts'
 import { Phases } from './phases.ts'
+import { seconds } from './screen.ts'
 
 export interface UpOptions {
   providers: number
@@ -53,7 +54,7 @@ function describe(folder: string, { providers, chainUrl, clientHome }: Network, 
   const dir = named ? ` --dir ${folder}` : ''
   const home = named ? ` --home ${clientHome}` : ''
   return [
-    `A simulated network of ${providers.length} ${providers.length === 1 ? 'provider' : 'providers'} runs (${(totalMs / 1000).toFixed(1)} s).`,
+    `A simulated network of ${providers.length} ${providers.length === 1 ? 'provider' : 'providers'} runs (${seconds(totalMs)}).`,
     'Its enclaves are simulated: no confidentiality. Its money is play money.',
     '',
     `  chain   ${chainUrl}`,

@@ -6,13 +6,6 @@ import { type AbortOptions, throwIfAborted } from '../../src/core/abort.ts'
 import { CocoonError, type ErrorClass, EXIT_CODES } from '../../src/core/errors.ts'
 import { type JsonEvent, lastLine, parseEvents } from './event-log.ts'
 
-export interface RunCliOptions extends AbortOptions {
-  /** Called with each event as it comes. */
-  onEvent?: (event: JsonEvent) => void
-  /** Written to its standard input. */
-  input?: string
-}
-
 /** `bin/cocoon-node.js` of this package: what a user runs. */
 export function cliPath(): string {
   // Compiled files lie at some depth below the package.
@@ -34,30 +27,21 @@ export function cliPath(): string {
  * @throws {CocoonError} `SIMNET_COMMAND_FAILED` of its error class and with its error line if it fails
  * @throws {CancelledError} `CANCELLED`; it has ended then
  */
-export async function runCli(args: readonly string[], options: RunCliOptions = {}): Promise<JsonEvent[]> {
-  const { signal, onEvent, input } = options
+export async function runCli(args: readonly string[], { signal }: AbortOptions = {}): Promise<JsonEvent[]> {
   throwIfAborted(signal)
-  const child = spawn(process.execPath, [cliPath(), ...args], { stdio: ['pipe', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [cliPath(), ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
   const cancel = (): void => void child.kill('SIGKILL')
   signal?.addEventListener('abort', cancel, { once: true })
   const ended = new Promise<string>((resolve, reject) => {
     child.on('error', reject).on('close', (status, by) => resolve(by ?? String(status)))
   })
-  // A command that does not read its input ends before this is written; its exit code tells how it went.
-  child.stdin.on('error', () => undefined).end(input)
-  const events: JsonEvent[] = []
   let errors = ''
-  let rest = ''
+  let printed = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     errors += text
   })
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    const lines = (rest + text).split('\n')
-    rest = lines.pop() ?? ''
-    for (const event of parseEvents(lines.join('\n'))) {
-      events.push(event)
-      onEvent?.(event)
-    }
+    printed += text
   })
   try {
     const ending = await ended
@@ -65,7 +49,7 @@ export async function runCli(args: readonly string[], options: RunCliOptions = {
     if (ending !== '0') {
       throw commandFailed(args, ending, errors)
     }
-    return [...events, ...parseEvents(rest)]
+    return parseEvents(printed)
   } finally {
     signal?.removeEventListener('abort', cancel)
   }

@@ -8,6 +8,7 @@ import { JournalWriter, journalFile, readJournal } from '../../../simnet/journal
 import { type Launched, launch } from '../../../simnet/process/launch.ts'
 import { stopProcess } from '../../../simnet/process/stop.ts'
 import { tearDown } from '../../../simnet/tear-down.ts'
+import { until } from '../../support/until.ts'
 
 const STAY = ['-e', 'setInterval(() => undefined, 1000)']
 const NOBODY = { pid: 4_000_000, started: 'boot/1' }
@@ -42,6 +43,12 @@ describe('a simnet folder', () => {
     return journal
   }
 
+  async function assertAllEnded(): Promise<void> {
+    for (const { identity } of launched) {
+      await until(async () => !(await isRunning(identity)))
+    }
+  }
+
   async function writeJournal(change: object): Promise<void> {
     await writeFile(journalFile(folder), JSON.stringify({ ...(await readJournal(folder)), ...change }))
   }
@@ -51,7 +58,7 @@ describe('a simnet folder', () => {
     const stopped = await tearDown(folder)
     assert.deepEqual(stopped.map(({ name, outcome }) => [name, outcome]), [['provider-1', 'stopped'], ['chain', 'stopped']])
     assert.deepEqual(await readdir(root).then(names => names.filter(name => name === 'simnet')), [])
-    assert.deepEqual(await Promise.all(launched.map(({ identity }) => isRunning(identity))), [false, false])
+    await assertAllEnded()
   })
 
   it('keeps what is not the simnet\'s', async () => {
@@ -89,11 +96,12 @@ describe('a simnet folder', () => {
   it('is cleaned of a simnet whose start crashed, and given away', async () => {
     await simnetWith(['chain', 'provider-1'])
     await writeJournal({ owner: NOBODY })
+    await writeFile(`${journalFile(folder)}.1234.tmp`, 'half')
     const told: string[] = []
     await claimFolder(folder, what => void told.push(what))
     assert.equal(told.length, 1)
     assert.deepEqual(await readdir(folder), ['processes.json'])
-    assert.deepEqual(await Promise.all(launched.map(({ identity }) => isRunning(identity))), [false, false])
+    await assertAllEnded()
   })
 
   it('is cleaned after a restart of the machine, which ended all processes', async () => {
