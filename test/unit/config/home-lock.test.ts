@@ -39,9 +39,10 @@ async function end({ child }: Contender, signal: NodeJS.Signals): Promise<void> 
 /** The record of a process that certainly runs no more. */
 async function deadRecord(): Promise<{ pid: number; started: string; token: string }> {
   const child = spawn(process.execPath, ['-e', ''], { stdio: 'ignore' })
+  const exited = once(child, 'exit')
   const pid = child.pid ?? assert.fail('not started')
   const { started } = await identifyProcess(pid)
-  await once(child, 'exit')
+  await exited
   return { pid, started, token: randomUUID() }
 }
 
