@@ -67,7 +67,7 @@ export function generateMessages() {
 function generateMessage(source, output) {
   // The generator emits namespaces, which `erasableSyntaxOnly` forbids to our own code.
   const { version } = JSON.parse(readFileSync(join(root, 'node_modules/protons/package.json'), 'utf8'))
-  const header = `// @ts-nocheck\n// Made by protons ${version} of a message file with SHA-256 ${sha256(readFileSync(source))}\n`
+  const header = `// @ts-nocheck\n// Made by protons ${version}, mended, of a message file with SHA-256 ${sha256(readFileSync(source))}\n`
   if (readText(output)?.startsWith(header) === true) {
     return
   }
@@ -77,7 +77,10 @@ function generateMessage(source, output) {
     run('protons/dist/bin/protons.js', [source, '-o', scratch])
     const made = join(scratch, readdirSync(scratch)[0])
     // Its byte fields exclude shared memory, which none of our callers can promise.
-    const code = readFileSync(made, 'utf8').replaceAll('Uint8Array<ArrayBuffer>', 'Uint8Array')
+    // And protons-runtime 8.0.1 reads a fixed64 from 2^63 on as a negative number.
+    const code = readFileSync(made, 'utf8')
+      .replaceAll('Uint8Array<ArrayBuffer>', 'Uint8Array')
+      .replaceAll('reader.fixed64()', 'BigInt.asUintN(64, reader.fixed64())')
     writeFileSync(made, header + code)
     renameSync(made, output)
   } finally {

@@ -56,7 +56,7 @@ export function encodeChannelReply(reply: ChannelReplyMessage): Uint8Array {
     case 'closed':
       return ChannelReply.encode({ closed: { ...reply, cumulative: encodeAmount(reply.cumulative) } })
     case 'refused':
-      return ChannelReply.encode({ refused: { code: reply.code, message: reply.message } })
+      return ChannelReply.encode({ refused: { code: reply.code, message: reply.message.slice(0, LIMITS.refusalText) } })
   }
 }
 
@@ -91,7 +91,7 @@ export function decodeChannelReply(bytes: Uint8Array): ChannelReplyMessage {
   requireField(REPLY, 'body', refused !== undefined, 'state, closed or refused')
   const { code, message } = refused
   requireField(REPLY, 'code', /^[A-Z][A-Z0-9_]{0,63}$/.test(code), 'an upper-case code')
-  requireText(REPLY, 'message', message, 300)
+  requireText(REPLY, 'message', message, LIMITS.refusalText)
   return { type: 'refused', code, message }
 }
 

@@ -83,6 +83,9 @@ export function decodeJobUp(bytes: Uint8Array): JobUpMessage {
   requireBytes(UP, 'jobId', jobId, LIMITS.jobIdBytes)
   requireField(UP, 'channel', channel !== undefined, 'present')
   requireField(UP, 'voucher', voucher !== undefined, 'present')
+  if (direct !== undefined) {
+    requireBytes(UP, 'modelDigest', direct.modelDigest, LIMITS.digestBytes)
+  }
   return {
     type: 'open',
     jobId,
@@ -113,7 +116,7 @@ export function encodeJobDown(message: JobDownMessage): Uint8Array {
       return JobDown.encode({
         failed: {
           code: message.code,
-          message: message.message,
+          message: message.message.slice(0, LIMITS.refusalText),
           ...(message.highest === undefined ? {} : { highest: message.highest })
         }
       })
@@ -142,7 +145,7 @@ export function decodeJobDown(bytes: Uint8Array): JobDownMessage {
   requireField(DOWN, 'body', failed !== undefined, 'chunk, needVoucher, done or failed')
   const { code, message, highest } = failed
   requireField(DOWN, 'code', /^[A-Z][A-Z0-9_]{0,63}$/.test(code), 'an upper-case code')
-  requireText(DOWN, 'message', message, 300)
+  requireText(DOWN, 'message', message, LIMITS.refusalText)
   return { type: 'failed', code, message, ...(highest === undefined ? {} : { highest }) }
 }
 

@@ -29,6 +29,8 @@ export const LIMITS = {
   receiptBytes: 8 * 1024,
   /** Largest frame of the pipe between host and enclave. */
   enclaveFrameBytes: 8 * 1024 * 1024,
+  /** Characters of the words that go with a refusal. */
+  refusalText: 300,
   addresses: 16,
   models: 16,
   gpus: 16
