@@ -1,8 +1,10 @@
 import type { NanoTon } from '../core/nano-ton.ts'
+import type { TokenPrices } from '../core/price.ts'
 import type { Offer } from '../wire/offer.ts'
 
 /** The most a client pays, in nanotons per million tokens. */
 export interface PriceCap {
+  /** For prompt tokens, cached ones too: what a cache saved is the provider's word. */
   promptPerMTokens: NanoTon
   completionPerMTokens: NanoTon
 }
@@ -28,6 +30,10 @@ export function refuseOffer(offer: Offer, policy: OfferPolicy, nowMs: number): s
   return undefined
 }
 
-export function withinCap(prices: { promptPerMTokens: bigint; completionPerMTokens: bigint }, cap: PriceCap): boolean {
-  return prices.promptPerMTokens <= cap.promptPerMTokens && prices.completionPerMTokens <= cap.completionPerMTokens
+export function withinCap(prices: TokenPrices, cap: PriceCap): boolean {
+  return (
+    prices.promptPerMTokens <= cap.promptPerMTokens &&
+    prices.cachedPromptPerMTokens <= cap.promptPerMTokens &&
+    prices.completionPerMTokens <= cap.completionPerMTokens
+  )
 }
