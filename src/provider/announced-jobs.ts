@@ -11,7 +11,7 @@ import { LIMITS } from '../wire/limits.ts'
 import { decodeOfferAnswer, encodeOffer } from '../wire/offer.ts'
 import { PROTOCOLS } from '../wire/protocols.ts'
 import type { EnclaveIdentity } from './enclave-identity.ts'
-import type { Slots } from './slots.ts'
+import { peerJobKey, type Slots } from './slots.ts'
 
 export interface AnnouncedJobsInit {
   modelDigest: Uint8Array
@@ -85,7 +85,7 @@ export class AnnouncedJobs {
     if (recipient === undefined || !this.#fits(announcement)) {
       return
     }
-    const key = toHex(announcement.jobId)
+    const key = peerJobKey(from, announcement.jobId)
     if (!this.#components.slots.reserve(key, from, this.#init.offerTtlMs * 2)) {
       return
     }
@@ -105,9 +105,9 @@ export class AnnouncedJobs {
     }
   }
 
-  /** Hands out an accepted job, once. */
-  take(jobId: Uint8Array): AcceptedJob | undefined {
-    const key = toHex(jobId)
+  /** Hands out a job that this peer accepted, once. */
+  take(peerId: string, jobId: Uint8Array): AcceptedJob | undefined {
+    const key = peerJobKey(peerId, jobId)
     const job = this.#accepted.get(key)
     this.#accepted.delete(key)
     return job

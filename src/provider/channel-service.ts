@@ -48,13 +48,23 @@ export class ChannelService {
     if (type === 'close') {
       return { type: 'closed', ...(await payee.closeRequested(channel, peerId, { signal })) }
     }
-    const { info, highest } = payee.state(channel)
-    // Only the client that brought a channel may ask about it; anybody else learns no more than of an unknown one.
-    if (info.peerId !== peerId) {
-      throw new PeerError('CHANNEL_UNKNOWN', `No channel ${channel} of yours is known here`)
-    }
+    const { info, highest } = this.#heldFor(channel, peerId)
     const { openedLt, delivered } = info
     const signed = { cumulative: highest?.cumulative ?? ZERO_NANO_TON, signature: highest?.signature ?? new Uint8Array() }
     return { type: 'state', channel, openedLt, ...signed, delivered }
+  }
+
+  /** Only the client that brought a channel may ask about it; anybody else learns no more than of an unknown one. */
+  #heldFor(channel: string, peerId: string): ReturnType<PayeeChannels['state']> {
+    const unknown = new PeerError('CHANNEL_UNKNOWN', `No channel ${channel} of yours is known here`)
+    try {
+      const held = this.#components.payee.state(channel)
+      if (held.info.peerId === peerId) {
+        return held
+      }
+    } catch (err) {
+      throw errorCode(err) === unknown.code ? unknown : err
+    }
+    throw unknown
   }
 }

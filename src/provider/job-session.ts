@@ -25,7 +25,7 @@ import {
 } from '../wire/job-stream.ts'
 import type { AnnouncedJobs } from './announced-jobs.ts'
 import { receiveBody } from './request-body.ts'
-import type { Slots } from './slots.ts'
+import { peerJobKey, type Slots } from './slots.ts'
 
 export interface JobSessionInit {
   modelDigest: Uint8Array
@@ -60,7 +60,8 @@ export class JobSession {
   readonly #stream: MeshStream
   readonly #peerId: string
   readonly #ended = new AbortController()
-  #jobKey = ''
+  #jobId = ''
+  #slotKey = ''
 
   constructor(components: JobSessionComponents, init: JobSessionInit, stream: MeshStream, peerId: string) {
     this.#components = components
@@ -75,19 +76,20 @@ export class JobSession {
     let holdsSlot = false
     try {
       const open = await this.#readOpening(stop)
-      this.#jobKey = toHex(open.jobId)
+      this.#jobId = toHex(open.jobId)
+      this.#slotKey = peerJobKey(this.#peerId, open.jobId)
       const work = this.#takeWork(open)
       holdsSlot = true
       const cost = await this.#run(open, work, stop)
-      logger.info('job served', { job: this.#jobKey, cost })
+      logger.info('job served', { job: this.#jobId, cost })
     } catch (err) {
       const cause: unknown = this.#ended.signal.aborted ? this.#ended.signal.reason : err
-      logger.info('job ended early', { job: this.#jobKey, code: errorCode(cause) })
+      logger.info('job ended early', { job: this.#jobId, code: errorCode(cause) })
       await this.#fail(cause)
     } finally {
       this.#ended.abort()
       if (holdsSlot) {
-        slots.release(this.#jobKey)
+        slots.release(this.#slotKey)
       }
     }
   }
@@ -108,13 +110,13 @@ export class JobSession {
       if (toHex(direct.modelDigest) !== toHex(this.#init.modelDigest)) {
         throw new PeerError('MODEL_MISMATCH', `This provider does not serve the model ${toHex(direct.modelDigest)}`)
       }
-      if (!slots.reserve(this.#jobKey, this.#peerId, this.#init.patienceMs) || !slots.begin(this.#jobKey, this.#peerId)) {
+      if (!slots.reserve(this.#slotKey, this.#peerId, this.#init.patienceMs) || !slots.begin(this.#slotKey, this.#peerId)) {
         throw new PeerError('PROVIDER_BUSY', `All ${slots.total} places of this provider are taken`)
       }
       return direct
     }
-    const accepted = announced.take(jobId)
-    if (accepted === undefined || !slots.begin(this.#jobKey, this.#peerId)) {
+    const accepted = announced.take(this.#peerId, jobId)
+    if (accepted === undefined || !slots.begin(this.#slotKey, this.#peerId)) {
       throw new PeerError('JOB_UNKNOWN', 'No offer for this job is open: announce it again')
     }
     const { announcement, recipient } = accepted
@@ -127,7 +129,7 @@ export class JobSession {
     const first = this.#voucherFor(channel, open.voucher)
     await payee.accept(first, { signal: stop })
     const sealedRequest = await receiveBody(work.body, this.#stream, this.#patience(stop))
-    const job = await payee.startJob(channel, { jobId: this.#jobKey, peerId: this.#peerId }, { signal: stop })
+    const job = await payee.startJob(channel, { jobId: this.#jobId, peerId: this.#peerId }, { signal: stop })
     const run = enclave.run(
       {
         jobId: open.jobId,

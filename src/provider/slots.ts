@@ -1,3 +1,4 @@
+import { toHex } from '../core/bytes.ts'
 import type { Clock } from '../core/clock.ts'
 
 /** A place in the engine, held until it is released or its time is up. */
@@ -5,6 +6,14 @@ export interface Reservation {
   readonly peerId: string
   /** Unix milliseconds; a running job has none. */
   expiresAtMs: number | undefined
+}
+
+/**
+ * Names a peer's job. Job ids are public as soon as a job is announced: without the peer in the name, a stranger could
+ * hold the place of another client's job.
+ */
+export function peerJobKey(peerId: string, jobId: Uint8Array): string {
+  return `${peerId}/${toHex(jobId)}`
 }
 
 /**
