@@ -48,10 +48,10 @@ export function minNano(a: NanoTon, b: NanoTon): NanoTon {
 /**
  * Parses a decimal amount of whole coins, e.g. `"0.25"`, to nanotons.
  *
- * @throws {UsageError} `AMOUNT_INVALID` if it is not a plain decimal with at most 9 places
+ * @throws {UsageError} `AMOUNT_INVALID` if it is not a plain decimal with at most 9 places, `AMOUNT_OUT_OF_RANGE`
  */
 export function parseTon(text: string): NanoTon {
-  const match = /^(\d{1,27})(?:\.(\d{1,9}))?$/.exec(text.trim())
+  const match = /^(\d{1,28})(?:\.(\d{1,9}))?$/.exec(text.trim())
   if (match?.[1] === undefined) {
     throw new UsageError('AMOUNT_INVALID', `"${text}" is not an amount: expected ${COIN_SYMBOL} with at most 9 decimals, like 0.25`)
   }

@@ -14,9 +14,13 @@ export function repeat(task: () => Promise<void>, init: RepeatInit): void {
     if (init.signal.aborted) {
       return
     }
-    const timer = setTimeout(() => void run(), init.pauseMs(failures))
+    const timer = setTimeout(() => {
+      init.signal.removeEventListener('abort', cancel)
+      void run()
+    }, init.pauseMs(failures))
+    const cancel = (): void => clearTimeout(timer)
     timer.unref()
-    init.signal.addEventListener('abort', () => clearTimeout(timer), { once: true })
+    init.signal.addEventListener('abort', cancel, { once: true })
   }
   const run = async (): Promise<void> => {
     try {
