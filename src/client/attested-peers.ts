@@ -22,6 +22,17 @@ export interface AttestedPeersComponents {
 
 const EXCHANGE_TIMEOUT_MS = 10_000
 
+/**
+ * A capacity record is the provider's word; what runs in its enclave is in the statement.
+ *
+ * @throws {PeerError} `MODEL_MISMATCH` unless the enclave attests to the model
+ */
+export function expectModel({ peerId, enclave }: AttestedPeer, modelDigestHex: string): void {
+  if (!enclave.statement.modelDigests.includes(modelDigestHex)) {
+    throw new PeerError('MODEL_MISMATCH', `${peerId} advertises the model ${modelDigestHex}, which its enclave does not run`)
+  }
+}
+
 /** Asks providers for their attestation, checks it, and remembers the verdict by statement digest until it ends. */
 export class AttestedPeers {
   readonly #components: AttestedPeersComponents
@@ -44,7 +55,8 @@ export class AttestedPeers {
   }
 
   /**
-   * An attested enclave of this provider whose statement has `statementDigest`.
+   * The attested enclave of this provider: the remembered one while its statement has `statementDigest`, or the one that it
+   * shows now, which may be newer than its capacity record.
    *
    * @throws {AttestationError} with the code of the check that failed
    * @throws {PeerError} `PEER_SILENT` if the provider closes without an answer

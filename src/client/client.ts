@@ -1,4 +1,4 @@
-import { type AbortOptions, anySignal } from '../core/abort.ts'
+import { type AbortOptions, anySignal, throwIfAborted } from '../core/abort.ts'
 import { fromHex, toHex } from '../core/bytes.ts'
 import { CancelledError, CocoonError, errorCode, NetworkError, PeerError } from '../core/errors.ts'
 import { minNano, type NanoTon } from '../core/nano-ton.ts'
@@ -9,7 +9,7 @@ import { encodeJobRequest } from '../wire/job-request.ts'
 import { LIMITS } from '../wire/limits.ts'
 import { announceJob, sealJob } from './announce-job.ts'
 import { answer, type ReadyJob } from './answer.ts'
-import { type AttestedPeer, AttestedPeers } from './attested-peers.ts'
+import { type AttestedPeer, AttestedPeers, expectModel } from './attested-peers.ts'
 import { ClientChannels, type ClosedChannel } from './channels.ts'
 import { type Candidate, findCandidates } from './directory.ts'
 import type { AnswerEvent, AskRequest } from './events.ts'
@@ -136,7 +136,7 @@ export class Client {
   async #announce(request: AskRequest, plaintext: Uint8Array, signal: AbortSignal | undefined): Promise<ReadyJob> {
     const { mesh, clock, random } = this.#components
     const candidates = await this.#candidates(request, signal)
-    const attested = await this.#attest(candidates, signal)
+    const attested = await this.#attest(candidates, request.modelDigestHex, signal)
     const sealed = sealJob(
       random.bytes(LIMITS.jobIdBytes),
       plaintext,
@@ -173,16 +173,22 @@ export class Client {
     })
   }
 
-  /** The best candidates whose attestation holds, all of one tier. */
-  async #attest(candidates: readonly Candidate[], signal: AbortSignal | undefined): Promise<AttestedCandidate[]> {
+  /** The best candidates whose enclaves attest to the model, all of one tier. */
+  async #attest(
+    candidates: readonly Candidate[],
+    modelDigestHex: string,
+    signal: AbortSignal | undefined
+  ): Promise<AttestedCandidate[]> {
     const tried = await Promise.allSettled(
       candidates.slice(0, this.#candidateCount + 1).map(async candidate => {
         const { peerId, capacity } = candidate
         await this.#components.mesh.connect(peerId, capacity.addresses, { signal: anySignal(signal) })
-        return { candidate, peer: await this.#peers.attest(peerId, capacity.statementDigest, { signal: anySignal(signal) }) }
+        const peer = await this.#peers.attest(peerId, capacity.statementDigest, { signal: anySignal(signal) })
+        expectModel(peer, modelDigestHex)
+        return { candidate, peer }
       })
     )
-    signal?.throwIfAborted()
+    throwIfAborted(signal)
     const attested = tried.filter(result => result.status === 'fulfilled').map(({ value }) => value)
     const best = attested[0]
     if (best === undefined) {

@@ -1,3 +1,4 @@
+import { throwIfAborted } from '../core/abort.ts'
 import { CancelledError, errorCode, PeerError } from '../core/errors.ts'
 import { maxNano, type NanoTon, ZERO_NANO_TON } from '../core/nano-ton.ts'
 import { type TokenPrices, type TokenUsage, tokenCost } from '../core/price.ts'
@@ -63,6 +64,8 @@ export class JobRun {
   /** The highest amount that is being signed; `paid` follows once it is durable. */
   #underWay = ZERO_NANO_TON
   #asks = 0
+  /** The last count that passed. The prompt's size is fixed by the first one, which may be a demand. */
+  #counted: TokenUsage | undefined
   readonly #halt = new AbortController()
   #stall: NodeJS.Timeout | undefined
   #grace: NodeJS.Timeout | undefined
@@ -100,19 +103,19 @@ export class JobRun {
    */
   async *events(signal?: AbortSignal): AsyncGenerator<JobRunEvent> {
     const { stream } = this.#components
-    const { stallTimeoutMs } = this.#init
     const cancel = (): void => this.#cancel()
     signal?.addEventListener('abort', cancel, { once: true })
-    this.#stall = setTimeout(
-      () => this.#halt.abort(new PeerError('PROVIDER_STALLED', `Nothing came for ${stallTimeoutMs} ms`)),
-      stallTimeoutMs
-    )
     try {
+      throwIfAborted(signal)
+      this.#watch()
       await this.#start(signal)
       while (this.#state !== 'done') {
         const event = await this.#next()
         if (event !== undefined) {
+          // A slow reader of the answer is no fault of the provider.
+          clearTimeout(this.#stall)
           yield event
+          this.#watch()
         }
       }
       // With the receipt in hand, how the stream ends no longer matters.
@@ -182,6 +185,9 @@ export class JobRun {
     this.#checkUsage(usage)
     const { bytes } = this.#components.opener.open(sealed)
     this.#advance('first-chunk')
+    if (usage.completionTokens > this.#usage.completionTokens) {
+      this.#asks = 0
+    }
     this.#usage = usage
     const event = decodeAnswerEvent(bytes)
     if (event?.type === 'end') {
@@ -231,7 +237,18 @@ export class JobRun {
   }
 
   #checkUsage(usage: TokenUsage): void {
-    checkUsage(this.#init.bounds, this.#usage === NO_TOKENS ? undefined : this.#usage, usage)
+    const { completionTokens } = this.#usage
+    checkUsage(this.#init.bounds, this.#counted && { ...this.#counted, completionTokens }, usage)
+    this.#counted = usage
+  }
+
+  /** Watches for silence from now on. */
+  #watch(): void {
+    const { stallTimeoutMs } = this.#init
+    this.#stall = setTimeout(
+      () => this.#halt.abort(new PeerError('PROVIDER_STALLED', `Nothing came for ${stallTimeoutMs} ms`)),
+      stallTimeoutMs
+    )
   }
 
   /** Asks the provider to stop; its receipt for what it delivered may still come within a short time. */

@@ -1,10 +1,10 @@
 import { toHex } from '../core/bytes.ts'
 import type { Clock } from '../core/clock.ts'
-import { NetworkError } from '../core/errors.ts'
+import { CancelledError, NetworkError } from '../core/errors.ts'
 import { type OfferPolicy, refuseOffer } from '../market/index.ts'
 import type { Mesh, MeshStream } from '../mesh/index.ts'
 import { LIMITS } from '../wire/limits.ts'
-import { decodeOffer, encodeOfferAnswer, type Offer } from '../wire/offer.ts'
+import { decodeOffer, encodeOfferAnswer, type Offer, type OfferAnswer } from '../wire/offer.ts'
 import { PROTOCOLS } from '../wire/protocols.ts'
 
 /** An offer that was taken. */
@@ -46,7 +46,7 @@ export class OfferDesk {
   /**
    * Opens a call for offers. Await `offer` after the announcement went out.
    *
-   * @returns `offer` rejects with `NO_OFFER` when the time is up, naming what was refused
+   * @returns `offer` rejects with `NO_OFFER` when the time is up, naming what was refused, and with `CANCELLED`
    */
   call(
     jobId: Uint8Array,
@@ -69,7 +69,7 @@ export class OfferDesk {
       const why = refusals.length === 0 ? 'none answered' : refusals.join(', ')
       reject(new NetworkError('NO_OFFER', `No offer from ${invited.size} provider(s) within ${options.timeoutMs} ms: ${why}`))
     }, options.timeoutMs)
-    const cancel = (): void => reject(options.signal?.reason)
+    const cancel = (): void => reject(new CancelledError('Cancelled', { cause: options.signal?.reason }))
     options.signal?.addEventListener('abort', cancel, { once: true })
     const close = (): void => {
       clearTimeout(timer)
@@ -88,15 +88,25 @@ export class OfferDesk {
     const offer = decodeOffer(bytes)
     const call = this.#calls.get(toHex(offer.jobId))
     const reason = this.#refusal(call, peerId, offer)
-    if (reason === undefined && call !== undefined) {
-      // Before any await: two offers in one tick must not both be accepted.
-      call.taken = true
+    if (reason !== undefined || call === undefined) {
+      await this.#reply(stream, { accepted: false, reason: reason ?? '' }, signal)
+      return
     }
-    await stream.write(encodeOfferAnswer({ accepted: reason === undefined, reason: reason ?? '' }))
+    // Before any await: two offers in one tick must not both be accepted.
+    call.taken = true
+    try {
+      await this.#reply(stream, { accepted: true, reason: '' }, signal)
+    } catch (err) {
+      // Gone before it heard: the next offer may have the job.
+      call.taken = false
+      throw err
+    }
+    call.take({ peerId, offer })
+  }
+
+  async #reply(stream: MeshStream, answer: OfferAnswer, signal: AbortSignal): Promise<void> {
+    await stream.write(encodeOfferAnswer(answer), { signal })
     await stream.close({ signal })
-    if (reason === undefined) {
-      call?.take({ peerId, offer })
-    }
   }
 
   #refusal(call: OpenCall | undefined, peerId: string, offer: Offer): string | undefined {
