@@ -5,6 +5,9 @@ import { LIMITS } from '../wire/limits.ts'
 /** Points of one refused message; see `PeerStanding`. */
 export const REFUSED_MESSAGE_POINTS = 25
 
+/** Points of one message over the rate limit. */
+export const FLOOD_POINTS = 1
+
 /** GossipSub for a mesh of a few to a few thousand peers, whose topics can be silent for hours. */
 export function gossipOptions(standing: (peerId: string) => number, local: boolean): Partial<GossipsubOpts> {
   return {

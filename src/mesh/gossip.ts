@@ -1,13 +1,14 @@
 import type { GossipSub, GossipsubMessage, Message } from '@chainsafe/libp2p-gossipsub'
 import { TopicValidatorResult } from '@chainsafe/libp2p-gossipsub'
 import type { PeerScore } from '@chainsafe/libp2p-gossipsub/score'
-import type { PeerId } from '@libp2p/interface'
+import type { Connection, PeerId } from '@libp2p/interface'
 import type { AbortOptions } from '../core/abort.ts'
 import { throwIfAborted } from '../core/abort.ts'
 import type { Clock } from '../core/clock.ts'
 import { errorCode, errorMessage, NetworkError, UsageError } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
-import { REFUSED_MESSAGE_POINTS, TOPIC_SCORE } from './gossip-options.ts'
+import { FLOOD_POINTS, REFUSED_MESSAGE_POINTS, TOPIC_SCORE } from './gossip-options.ts'
+import { GossipRepair } from './gossip-repair.ts'
 import { orCancelled } from './or-cancelled.ts'
 import type { PeerStanding } from './peer-standing.ts'
 import { TokenBuckets } from './token-bucket.ts'
@@ -32,6 +33,7 @@ interface Topic extends TopicRules {
 
 export interface GossipComponents {
   service: GossipSub
+  connections: (peer: PeerId) => Connection[]
   clock: Clock
   logger: Logger
   standing: PeerStanding
@@ -43,10 +45,12 @@ export interface GossipComponents {
 export class Gossip {
   readonly #components: GossipComponents
   readonly #topics = new Map<string, Topic>()
+  readonly #repair: GossipRepair
   #started = false
 
   constructor(components: GossipComponents) {
     this.#components = components
+    this.#repair = new GossipRepair(components.service, components.connections)
     components.service.addEventListener('gossipsub:message', event => this.#deliver(event.detail))
   }
 
@@ -88,6 +92,7 @@ export class Gossip {
   async publish(topic: string, bytes: Uint8Array, options: AbortOptions = {}): Promise<{ recipients: number }> {
     throwIfAborted(options.signal)
     const { self, service, tap } = this.#components
+    await this.#repair.run()
     tap?.({ direction: 'out', kind: 'gossip', protocol: topic, peer: self, bytes })
     const { recipients } = await service.publish(topic, bytes)
     return { recipients: recipients.length }
@@ -113,7 +118,7 @@ export class Gossip {
         }
       }
       service.addEventListener('subscription-change', onChange)
-      timer = setTimeout(() => reject(noGossipPeers(topic, service.getPeers().length, timeoutMs)), timeoutMs)
+      timer = setTimeout(() => reject(noGossipPeers(topic, `waited ${timeoutMs} ms`)), timeoutMs)
     })
     try {
       await orCancelled(subscribed, options.signal)
@@ -161,8 +166,9 @@ export class Gossip {
     const from = message.from.toString()
     this.#components.tap?.({ direction: 'in', kind: 'gossip', protocol: name, peer: from, bytes: message.data })
     if (!topic.buckets.take(from)) {
-      // An honest peer may pass on a little more than our own count allows; the author itself may not.
-      return from === source ? 'reject' : 'ignore'
+      // Too many is not wrong: it takes a real flood until its author, or who passes it on, is no longer listened to.
+      this.#components.standing.penalize(source, FLOOD_POINTS)
+      return 'ignore'
     }
     try {
       return topic.validate(from, message.data)
@@ -193,13 +199,11 @@ export class Gossip {
   }
 }
 
-function noGossipPeers(topic: string, peers: number, timeoutMs: number): NetworkError {
+export function noGossipPeers(topic: string, why: string): NetworkError {
   return new NetworkError(
     'NO_GOSSIP_PEERS',
-    `No connected peer listens to ${topic} after ${timeoutMs} ms (${peers} gossip peers): connect to a provider of this model first`,
-    {
-      details: { topic, peers }
-    }
+    `No connected peer listens to ${topic}, ${why}: connect to a provider of this model first`,
+    { details: { topic } }
   )
 }
 

@@ -9,7 +9,7 @@ import { CapacityBook } from './capacity-book.ts'
 import { dhtPeerCount } from './dht-lookup.ts'
 import { Dialer } from './dialer.ts'
 import { Discovery, type FindOptions, type LookupOptions } from './discovery.ts'
-import { Gossip, type Verdict } from './gossip.ts'
+import { Gossip, noGossipPeers, type Verdict } from './gossip.ts'
 import { decodeHeartbeat, encodeHeartbeat, type Heartbeat, type HeartbeatUpdate, isHonestFault } from './heartbeat.ts'
 import { KeepConnected } from './keep-connected.ts'
 import { createNode, type MeshNode } from './libp2p-node.ts'
@@ -31,8 +31,8 @@ import { PeerStanding } from './peer-standing.ts'
 import { Streams } from './streams.ts'
 
 const ANNOUNCE_WAIT_MS = 3_000
-/** Announcements of one author that are let through: a burst, then one every two seconds. */
-const ANNOUNCEMENT_RATE = { burst: 10, perSecond: 0.5 }
+/** Announcements of one author that are let through. Jobs of an open session are not announced. */
+const ANNOUNCEMENT_RATE = { burst: 30, perSecond: 2 }
 /** A heartbeat every ~15 s is expected. */
 const HEARTBEAT_RATE = { burst: 4, perSecond: 0.2 }
 /** Grace for libp2p's own shutdown, below the 10 s that `stop` promises. */
@@ -91,6 +91,7 @@ class Libp2pMesh implements Mesh {
     this.#discovery = new Discovery({ dht, book, identity, clock, logger: logger.child('discovery') })
     this.#gossip = new Gossip({
       service: gossip,
+      connections: peer => node.getConnections(peer),
       clock,
       standing,
       self: identity.id,
@@ -205,7 +206,11 @@ class Libp2pMesh implements Mesh {
     }
     const topic = jobTopic(modelDigestHex)
     await this.#gossip.waitForSubscribers(topic, options.waitMs ?? ANNOUNCE_WAIT_MS, options)
-    return this.#gossip.publish(topic, bytes, options)
+    const sent = await this.#gossip.publish(topic, bytes, options)
+    if (sent.recipients === 0) {
+      throw noGossipPeers(topic, 'the last listener is gone')
+    }
+    return sent
   }
 
   listeners(modelDigestHex: string): number {

@@ -5,8 +5,8 @@ const HALF_LIFE_MS = 5 * 60_000
 const MAX_PEERS = 4096
 
 /**
- * Penalties for bad gossip, fed into GossipSub's peer score as its application part: four refused messages within
- * minutes and a peer is no longer listened to, until half an hour of silence has passed.
+ * Penalties for bad gossip, fed into GossipSub's peer score as its application part: with the points of
+ * `gossip-options.ts`, four refused messages within minutes and a peer is no longer listened to, for as many minutes.
  */
 export class PeerStanding {
   readonly #clock: Clock

@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { systemClock } from '../../src/core/clock.ts'
+import { silentLogger } from '../../src/core/logger.ts'
 import { nanoTon } from '../../src/core/nano-ton.ts'
 import { CapacityBook } from '../../src/mesh/capacity-book.ts'
+import { Gossip } from '../../src/mesh/gossip.ts'
 import { encodeHeartbeat } from '../../src/mesh/heartbeat.ts'
 import type { Mesh } from '../../src/mesh/index.ts'
 import { createNode, type MeshNode } from '../../src/mesh/libp2p-node.ts'
 import { PeerKeys, peerIdentity } from '../../src/mesh/peer-identity.ts'
+import { PeerStanding } from '../../src/mesh/peer-standing.ts'
 import { LIMITS } from '../../src/wire/limits.ts'
 import { HEARTBEAT_TOPIC, jobTopic } from '../../src/wire/protocols.ts'
 import { until } from '../support/until.ts'
@@ -94,6 +97,37 @@ describe('mesh gossip, four nodes', () => {
     )()
   })
 
+  it('reaches a peer again whose gossip stream was reset while its connection lived on', async () => {
+    const bare = await hostileNode(providers[0] as Mesh)
+    const heard: number[] = []
+    const stop = providers[0]?.onAnnouncement(
+      MODEL_HEX,
+      () => 'accept',
+      (_, bytes) => heard.push(bytes.byteLength)
+    )
+    const gossip = new Gossip({
+      service: bare.services.gossip,
+      connections: peer => bare.getConnections(peer),
+      clock: systemClock,
+      logger: silentLogger,
+      standing: new PeerStanding(systemClock),
+      self: bare.peerId.toString(),
+      tap: undefined
+    })
+    await gossip.waitForSubscribers(jobTopic(MODEL_HEX), 5_000)
+    await gossip.publish(jobTopic(MODEL_HEX), randomBytes(1))
+    await until(() => heard.length === 1)
+    const [connection] = bare.getConnections()
+    connection?.streams
+      .filter(s => s.direction === 'outbound' && s.protocol.startsWith('/meshsub/'))
+      .forEach(s => s.abort(new Error('Reset')))
+    assert.deepEqual(await gossip.publish(jobTopic(MODEL_HEX), randomBytes(2)), { recipients: 1 })
+    await until(() => heard.length === 2)
+    assert.equal(connection?.status, 'open')
+    await bare.stop()
+    stop?.()
+  })
+
   it('survives validators and handlers that throw', async () => {
     let calls = 0
     const stop = providers[1]?.onAnnouncement(
@@ -123,17 +157,10 @@ describe('mesh gossip with a hostile neighbour', () => {
   let hostile: MeshNode
 
   beforeEach(async () => {
-    victim = await lab.node('victim')
-    const identity = await peerIdentity(new Uint8Array(32).fill(66))
-    hostile = await createNode(identity, new CapacityBook(systemClock, new PeerKeys()), {
-      listen: [],
-      bootstrap: victim.addresses(),
-      mdns: false,
-      allowPrivateAddresses: true,
-      standing: () => 0,
-      tap: undefined
-    })
-    await hostile.start()
+    // Its own clock stands still: rate limits do not refill.
+    const nowMs = Date.now()
+    victim = await lab.node('victim', {}, { clock: { nowMs: () => nowMs } })
+    hostile = await hostileNode(victim)
   })
 
   afterEach(async () => {
@@ -196,11 +223,11 @@ describe('mesh gossip with a hostile neighbour', () => {
       },
       () => undefined
     )
-    for (let i = 0; i < 60; i++) {
+    for (let i = 0; i < 40; i++) {
       await publish(topic, randomBytes(100))
     }
-    await until(() => seen >= 10)
-    await assert.rejects(until(() => seen > 12, 500))
+    await until(() => seen === 30)
+    await assert.rejects(until(() => seen > 30, 500))
   })
 
   it('takes a heartbeat only from the peer it speaks of', async () => {
@@ -222,3 +249,18 @@ describe('mesh gossip with a hostile neighbour', () => {
     assert.deepEqual(heard, [own.id])
   })
 })
+
+/** A node without the mesh's own rules, connected to `target`. */
+async function hostileNode(target: Mesh): Promise<MeshNode> {
+  const identity = await peerIdentity(new Uint8Array(32).fill(66))
+  const node = await createNode(identity, new CapacityBook(systemClock, new PeerKeys()), {
+    listen: [],
+    bootstrap: target.addresses(),
+    mdns: false,
+    allowPrivateAddresses: true,
+    standing: () => 0,
+    tap: undefined
+  })
+  await node.start()
+  return node
+}
