@@ -11,7 +11,8 @@ type EndEvent = Extract<AnswerEvent, { type: 'end' }>
 export const SIMULATED = 'simulated'
 
 /** What a client must know before it trusts a simulated enclave. */
-export const SIMULATED_ANSWER_WARNING = 'simulated enclave: NOT confidential, the owner of that machine can read everything'
+export const SIMULATED_ANSWER_WARNING =
+  'simulated enclave: NOT confidential, the owner of that machine can read everything'
 
 /** Id of a receipt: the job's. */
 export function receiptId(stored: EndEvent['receipt']): string {
@@ -25,7 +26,10 @@ export function renderSummary(provider: ProviderEvent | undefined, end: EndEvent
   const cached = usage.cachedPromptTokens === 0 ? '' : ` + ${usage.cachedPromptTokens} cached`
   const rows: Array<[string, string]> = [
     ['provider', provider === undefined ? 'unknown' : `${provider.peerId} (${tierText(provider.tier)})`],
-    ['tokens', `${usage.promptTokens}${cached} prompt, ${usage.completionTokens} answer; ended by ${safeLine(end.finishReason, 40)}`],
+    [
+      'tokens',
+      `${usage.promptTokens}${cached} prompt, ${usage.completionTokens} answer; ended by ${safeLine(end.finishReason, 40)}`
+    ],
     ['price', `${formatTon(end.cost)}, ${formatTon(end.paid)} signed in ${end.vouchers} voucher(s)`],
     ['receipt', receiptId(end.receipt)]
   ]

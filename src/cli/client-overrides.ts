@@ -15,9 +15,7 @@ export function clientOverrides({ maxPrice, candidates }: ClientOptions): Overri
     client: {
       ...config.client,
       ...(candidates === undefined ? {} : { candidates }),
-      ...(maxPrice === undefined
-        ? {}
-        : { maxPrices: { promptPerMTokens: maxPrice, completionPerMTokens: maxPrice } })
+      ...(maxPrice === undefined ? {} : { maxPrices: { promptPerMTokens: maxPrice, completionPerMTokens: maxPrice } })
     }
   })
 }

@@ -13,7 +13,7 @@ export interface CommandContext {
   /** What the process exits with if nothing is thrown. */
   exitCode: number
   /** Loads the node, which takes longer than everything else here. */
-  loadNode(): Promise<NodeModule>
+  readonly loadNode: () => Promise<NodeModule>
   /** Loads the simnet's own command line. */
-  loadSimnet(): Promise<{ main(args: string[]): Promise<number> }>
+  readonly loadSimnet: () => Promise<{ main: (args: string[]) => Promise<number> }>
 }

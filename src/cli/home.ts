@@ -44,7 +44,8 @@ export async function chooseHome(init: ChooseHomeInit): Promise<ChosenHome> {
   if (simnet?.running === true && (await holdsNode(simnet.clientHome))) {
     return { path: simnet.clientHome, from: 'simnet' }
   }
-  const hint = simnet === undefined ? '' : `; the simnet of ${simnet.path} is not running: "cocoon-node simnet up" starts it`
+  const hint =
+    simnet === undefined ? '' : `; the simnet of ${simnet.path} is not running: "cocoon-node simnet up" starts it`
   throw new EnvironmentError(
     'HOME_MISSING',
     `There is no node in ${named.path} (no config.json): run "cocoon-node init", or name another folder with --home${hint}`,

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { CancelledError } from '../core/errors.ts'
 
 /** The parts of `process` that signals need; tests bring their own. */
@@ -20,6 +21,8 @@ export class Interrupt {
   constructor(source: SignalSource, onFirst: () => void) {
     this.#source = source
     this.#onFirst = onFirst
+    // A batch hands the one signal to every job.
+    setMaxListeners(0, this.#controller.signal)
     for (const signal of SIGNALS) {
       source.on(signal, this.#listener)
     }

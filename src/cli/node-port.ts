@@ -10,13 +10,16 @@ import type { TokenPrices } from '../core/price.ts'
  * and tests of the commands bring their own.
  */
 export interface NodeModule {
-  createNode(init: NodeInit, options?: AbortOptions): Promise<CliNode>
-  createHome(init: CreateHomeInit): Promise<{ peerId: string; walletAddress: string }>
-  openAccount(init: AccountInit, options?: AbortOptions): Promise<CliAccount>
+  createNode: (init: NodeInit, options?: AbortOptions) => Promise<CliNode>
+  createHome: (init: CreateHomeInit) => Promise<{ peerId: string; walletAddress: string }>
+  openAccount: (init: AccountInit, options?: AbortOptions) => Promise<CliAccount>
   /** Receipts of a home folder; several processes may read them. */
-  receiptStore(folder: string): CliReceipts
+  receiptStore: (folder: string) => CliReceipts
   /** Checks a receipt offline, by the beginning of its job id or by path. */
-  verifyReceiptFile(idOrPath: string, init: { receiptsFolder: string; allowSimulated: boolean }): Promise<ReceiptVerdict>
+  verifyReceiptFile: (
+    idOrPath: string,
+    init: { receiptsFolder: string; allowSimulated: boolean }
+  ) => Promise<ReceiptVerdict>
 }
 
 export interface AccountInit {

@@ -101,7 +101,10 @@ export function httpUrl(name: string): ValueReader<string> {
   return text => {
     const url = URL.canParse(text) ? new URL(text) : undefined
     if (url === undefined || !['http:', 'https:'].includes(url.protocol)) {
-      throw new UsageError('URL_INVALID', `${name} ${shown(text)} is not a URL: expected one like http://127.0.0.1:8081`)
+      throw new UsageError(
+        'URL_INVALID',
+        `${name} ${shown(text)} is not a URL: expected one like http://127.0.0.1:8081`
+      )
     }
     return text
   }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { packageInfo } from '../core/package-info.ts'
 import { askCommand } from './commands/ask.ts'
 import { channelCommand } from './commands/channel.ts'
 import { initCommand } from './commands/init.ts'
@@ -8,7 +9,6 @@ import { receiptCommand } from './commands/receipt.ts'
 import { simnetCommand } from './commands/simnet.ts'
 import { submitCommand } from './commands/submit.ts'
 import { walletCommand } from './commands/wallet.ts'
-import { packageInfo } from '../core/package-info.ts'
 import type { CommandContext } from './context.ts'
 import { newCommand } from './new-command.ts'
 

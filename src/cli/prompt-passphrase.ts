@@ -3,10 +3,11 @@ import type { CliIo } from './io.ts'
 
 type PromptIo = Pick<CliIo, 'stdin' | 'stderr' | 'env'>
 
-const ENTER = /[\r\n]/
-const ERASE = /[\b\u007f]/
+/** Keys as a terminal in raw mode sends them. */
+const ENTER = ['\r', '\n']
+const ERASE = ['\b', '\u007f']
 const ERASE_LINE = '\u0015'
-const CANCEL = /[\u0003\u0004]/
+const CANCEL = ['\u0003', '\u0004']
 
 /** `$COCOON_PASSPHRASE`; an empty one counts as none. */
 export function passphraseFromEnvironment(io: Pick<CliIo, 'env'>): string | undefined {
@@ -20,7 +21,10 @@ export function passphraseFromEnvironment(io: Pick<CliIo, 'env'>): string | unde
  *
  * @throws {UsageError} `KEY_NEEDS_PASSPHRASE` if it needs one and nobody can be asked
  */
-export async function withPassphrase<T>(io: PromptIo, open: (passphrase: string | undefined) => Promise<T>): Promise<T> {
+export async function withPassphrase<T>(
+  io: PromptIo,
+  open: (passphrase: string | undefined) => Promise<T>
+): Promise<T> {
   const given = passphraseFromEnvironment(io)
   try {
     return await open(given)
@@ -44,7 +48,10 @@ export async function newPassphrase(io: PromptIo): Promise<string> {
   }
   const first = await promptHidden(io, 'New passphrase: ')
   if (first === '') {
-    throw new UsageError('KEY_PASSPHRASE_EMPTY', 'The passphrase is empty: type at least one character, or leave --passphrase out')
+    throw new UsageError(
+      'KEY_PASSPHRASE_EMPTY',
+      'The passphrase is empty: type at least one character, or leave --passphrase out'
+    )
   }
   if ((await promptHidden(io, 'The same again: ')) !== first) {
     throw new UsageError('PASSPHRASE_MISMATCH', 'The two passphrases differ: run the command again')
@@ -84,11 +91,11 @@ function readTyped(stdin: PromptIo['stdin']): Promise<string> {
     const onEnd = (): void => finish(() => reject(new CancelledError('No passphrase was given')))
     const onData = (bytes: Buffer): void => {
       for (const character of decoder.decode(bytes, { stream: true })) {
-        if (ENTER.test(character)) {
+        if (ENTER.includes(character)) {
           finish(() => resolve(typed.join('')))
           return
         }
-        if (CANCEL.test(character)) {
+        if (CANCEL.includes(character)) {
           onEnd()
           return
         }
@@ -97,11 +104,13 @@ function readTyped(stdin: PromptIo['stdin']): Promise<string> {
     }
     stdin.on('data', onData)
     stdin.once('end', onEnd)
+    // An earlier prompt left it paused.
+    stdin.resume()
   })
 }
 
 function take(typed: string[], character: string): void {
-  if (ERASE.test(character)) {
+  if (ERASE.includes(character)) {
     typed.pop()
   } else if (character === ERASE_LINE) {
     typed.length = 0

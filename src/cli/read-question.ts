@@ -9,7 +9,11 @@ export const MAX_QUESTION_BYTES = 1024 * 1024
  *
  * @throws {UsageError} `QUESTION_EMPTY`, `QUESTION_TOO_LARGE`, `QUESTION_NOT_TEXT`
  */
-export async function readQuestion(words: readonly string[], stdin: CliIo['stdin'], signal: AbortSignal): Promise<string> {
+export async function readQuestion(
+  words: readonly string[],
+  stdin: CliIo['stdin'],
+  signal: AbortSignal
+): Promise<string> {
   const fromStdin = words.length === 1 && words[0] === '-'
   if (!fromStdin && words.length === 0 && stdin.isTTY === true) {
     throw empty('Nothing was asked')
@@ -48,12 +52,18 @@ async function readText(stdin: CliIo['stdin'], signal: AbortSignal): Promise<str
     // A final line feed belongs to the pipe, not to the question.
     return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks)).replace(/\r?\n$/, '')
   } catch {
-    throw new UsageError('QUESTION_NOT_TEXT', 'What stdin holds is not text in UTF-8: convert it first, e.g. with iconv')
+    throw new UsageError(
+      'QUESTION_NOT_TEXT',
+      'What stdin holds is not text in UTF-8: convert it first, e.g. with iconv'
+    )
   }
 }
 
 function empty(what: string): UsageError {
-  return new UsageError('QUESTION_EMPTY', `${what}: expected words, or a text on stdin, as in cocoon-node ask "What is Cocoon?"`)
+  return new UsageError(
+    'QUESTION_EMPTY',
+    `${what}: expected words, or a text on stdin, as in cocoon-node ask "What is Cocoon?"`
+  )
 }
 
 function tooLarge(): UsageError {

@@ -17,7 +17,10 @@ export interface OutputReader {
  *
  * @param abort called once when nothing more can be written
  */
-export function watchReader({ stdout, stderr }: Pick<CliIo, 'stdout' | 'stderr'>, abort: (reason: Error) => void): OutputReader {
+export function watchReader(
+  { stdout, stderr }: Pick<CliIo, 'stdout' | 'stderr'>,
+  abort: (reason: Error) => void
+): OutputReader {
   let isGone = false
   let failure: EnvironmentError | undefined
   const fail = (err: Error): void => {

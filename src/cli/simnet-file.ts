@@ -50,7 +50,9 @@ export async function readSimnetFile(
 }
 
 function parseSimnetFile(path: string, value: unknown, isRunning: (pid: number) => boolean): SimnetFile {
-  const file = value as Partial<Record<'version' | 'chainEndpoint' | 'chainPid' | 'clientHome' | 'providers', unknown>> | null
+  const file = value as Partial<
+    Record<'version' | 'chainEndpoint' | 'chainPid' | 'clientHome' | 'providers', unknown>
+  > | null
   const { chainEndpoint, chainPid, clientHome, providers } = file ?? {}
   if (
     file?.version !== 1 ||

@@ -38,7 +38,7 @@ export async function openNode(
   const home = await homeOf(context, role === 'client')
   const { createNode } = await context.loadNode()
   const logger = debugLogger(context)
-  return await withPassphrase(context.io, passphrase =>
+  return withPassphrase(context.io, passphrase =>
     createNode(
       {
         home,
@@ -81,5 +81,10 @@ function debugLogger({ io }: CommandContext): Logger | undefined {
   if (!/(?:^|,)cocoon/.test(io.env['DEBUG'] ?? '')) {
     return undefined
   }
-  return lineLogger('cocoon', 'debug', line => void io.stderr.write(line), () => systemClock.nowMs())
+  return lineLogger(
+    'cocoon',
+    'debug',
+    line => void io.stderr.write(line),
+    () => systemClock.nowMs()
+  )
 }

@@ -50,7 +50,10 @@ export async function planBatch(path: string, options: AbortOptions = {}): Promi
     }
   }
   if (ids.size === 0 && invalid.length === 0) {
-    throw new UsageError('BATCH_INPUT_EMPTY', `${path} holds no line: expected one JSON object a line, see "cocoon-node submit --help"`)
+    throw new UsageError(
+      'BATCH_INPUT_EMPTY',
+      `${path} holds no line: expected one JSON object a line, see "cocoon-node submit --help"`
+    )
   }
   return { ids, models, invalid }
 }
@@ -69,7 +72,10 @@ export async function* readJobs(
   }
 }
 
-async function* readInput(path: string, options: AbortOptions): AsyncGenerator<{ job: BatchJob } | { fault: InvalidLine }> {
+async function* readInput(
+  path: string,
+  options: AbortOptions
+): AsyncGenerator<{ job: BatchJob } | { fault: InvalidLine }> {
   try {
     for await (const line of readTextLines(path, MAX_LINE_BYTES, options)) {
       const read = readLine(line)
@@ -83,10 +89,14 @@ async function* readInput(path: string, options: AbortOptions): AsyncGenerator<{
     if (reason === undefined) {
       throw err
     }
-    throw new EnvironmentError('BATCH_INPUT_UNREADABLE', `${path} cannot be read (${reason}): name a file with one JSON object a line`, {
-      cause: err,
-      details: { path, reason }
-    })
+    throw new EnvironmentError(
+      'BATCH_INPUT_UNREADABLE',
+      `${path} cannot be read (${reason}): name a file with one JSON object a line`,
+      {
+        cause: err,
+        details: { path, reason }
+      }
+    )
   }
 }
 
@@ -98,7 +108,9 @@ function readLine({ number, text, fault }: TextLine): { job: BatchJob } | { faul
   }
   try {
     if (plain === undefined) {
-      throw new LineFault(fault === 'too-long' ? `it is longer than ${MAX_LINE_BYTES} bytes` : 'it is not text in UTF-8')
+      throw new LineFault(
+        fault === 'too-long' ? `it is longer than ${MAX_LINE_BYTES} bytes` : 'it is not text in UTF-8'
+      )
     }
     return { job: parseBatchLine(plain, number) }
   } catch (err) {

@@ -32,7 +32,9 @@ export function parseBatchLine(text: string, line: number): BatchJob {
 
 function readRequest(request: { method: unknown; url: unknown; body: unknown }, unknown: readonly string[]): ChatBody {
   if (unknown[0] !== undefined) {
-    throw new LineFault(`"${safeLine(unknown[0], 40)}" is not a field of a batch line: expected custom_id, method, url, body`)
+    throw new LineFault(
+      `"${safeLine(unknown[0], 40)}" is not a field of a batch line: expected custom_id, method, url, body`
+    )
   }
   if (request.method !== 'POST') {
     throw new LineFault('method must be "POST"')

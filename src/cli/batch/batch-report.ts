@@ -14,7 +14,16 @@ export interface BatchReport extends BatchTally {
 
 const NAMED_LINES = 20
 
-export function reportObject({ output, skipped, invalid, answered, failed, completionTokens, cost, paid }: BatchReport): JsonObject {
+export function reportObject({
+  output,
+  skipped,
+  invalid,
+  answered,
+  failed,
+  completionTokens,
+  cost,
+  paid
+}: BatchReport): JsonObject {
   return {
     output,
     answered,
@@ -27,7 +36,15 @@ export function reportObject({ output, skipped, invalid, answered, failed, compl
   }
 }
 
-export function renderReport({ output, skipped, invalid, answered, failed, completionTokens, cost }: BatchReport): string {
+export function renderReport({
+  output,
+  skipped,
+  invalid,
+  answered,
+  failed,
+  completionTokens,
+  cost
+}: BatchReport): string {
   const parts = [
     `${answered} answered`,
     ...(skipped === 0 ? [] : [`${skipped} were there already`]),
@@ -44,9 +61,13 @@ export function reportError({ output, invalid, failed }: BatchReport): CocoonErr
     const named = invalid.slice(0, NAMED_LINES).map(({ line }) => line)
     const more = invalid.length > NAMED_LINES ? ` and ${invalid.length - NAMED_LINES} more` : ''
     const alsoFailed = failed === 0 ? '' : `; ${failed} job(s) failed`
-    return new UsageError('BATCH_LINES_INVALID', `Line ${named.join(', ')}${more} could not run${alsoFailed}: mend it, then ${again}`, {
-      details: { invalid: invalid.length, failed }
-    })
+    return new UsageError(
+      'BATCH_LINES_INVALID',
+      `Line ${named.join(', ')}${more} could not run${alsoFailed}: mend it, then ${again}`,
+      {
+        details: { invalid: invalid.length, failed }
+      }
+    )
   }
   if (failed > 0) {
     return new CocoonError('peer', 'BATCH_JOBS_FAILED', `${failed} job(s) failed, ${output} says why: ${again}`, {

@@ -11,7 +11,7 @@ export interface BatchProgress {
 
 /** A bar on a terminal, a line every tenth part elsewhere. */
 export async function batchProgress(io: Pick<CliIo, 'stderr'>, output: Output, total: number): Promise<BatchProgress> {
-  return io.stderr.isTTY === true && !output.json ? await progressBar(io, total) : progressLines(output, total)
+  return io.stderr.isTTY === true && !output.json ? progressBar(io, total) : progressLines(output, total)
 }
 
 async function progressBar({ stderr }: Pick<CliIo, 'stderr'>, total: number): Promise<BatchProgress> {

@@ -2,8 +2,8 @@ import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promi
 import { dirname } from 'node:path'
 import type { AbortOptions } from '../../core/abort.ts'
 import { CocoonError, errorCode, UsageError } from '../../core/errors.ts'
-import { planResume, type ResumePlan } from './resume.ts'
 import { notWritten, ResultWriter } from './result-writer.ts'
+import { planResume, type ResumePlan } from './resume.ts'
 import { readTextLines } from './text-lines.ts'
 
 /** An output file, ready for more. */

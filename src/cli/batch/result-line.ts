@@ -18,7 +18,11 @@ export interface FinishedAnswer {
 export const RESULT_LINE_START = '{"id":"batch_req_'
 
 /** Output line of OpenAI's batches for an answer; `cocoon` adds who answered and what it cost. */
-export function answerLine(customId: string, model: ChosenModel, { text, provider, end, createdMs }: FinishedAnswer): string {
+export function answerLine(
+  customId: string,
+  model: ChosenModel,
+  { text, provider, end, createdMs }: FinishedAnswer
+): string {
   const { promptTokens, cachedPromptTokens, completionTokens } = end.usage
   const jobId = receiptId(end.receipt)
   const prompt = promptTokens + cachedPromptTokens

@@ -56,7 +56,10 @@ export async function planResume(
 
 // A line cut inside a character is no UTF-8 either.
 function looksTorn({ text, fault }: TextLine): boolean {
-  return fault === 'not-utf-8' || (text !== undefined && (text.startsWith(RESULT_LINE_START) || RESULT_LINE_START.startsWith(text)))
+  return (
+    fault === 'not-utf-8' ||
+    (text !== undefined && (text.startsWith(RESULT_LINE_START) || RESULT_LINE_START.startsWith(text)))
+  )
 }
 
 function notResults(path: string, line: number): UsageError {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setMaxListeners } from 'node:events'
 import type { AnswerEvent, AskRequest } from '../../client/events.ts'
 import { type AbortOptions, anySignal } from '../../core/abort.ts'
 import type { Clock } from '../../core/clock.ts'
@@ -54,7 +55,7 @@ export async function runBatch(
   init: BatchRunInit,
   signal: AbortSignal
 ): Promise<BatchTally> {
-  return await new BatchRun(components, init, signal).run(jobs)
+  return new BatchRun(components, init, signal).run(jobs)
 }
 
 class BatchRun {
@@ -62,6 +63,7 @@ class BatchRun {
   readonly #init: BatchRunInit
   readonly #storageFailed = new AbortController()
   readonly #signal: AbortSignal
+  readonly #models = new Map<string, Promise<ChosenModel>>()
   readonly #failedModels = new Map<string, unknown>()
   readonly #tally: BatchTally = { answered: 0, failed: 0, completionTokens: 0, cost: 0n, paid: 0n }
   #stop: { reason: unknown } | undefined
@@ -70,6 +72,7 @@ class BatchRun {
     this.#components = components
     this.#init = init
     this.#signal = anySignal(signal, this.#storageFailed.signal)
+    setMaxListeners(0, this.#signal)
   }
 
   async run(jobs: AsyncIterable<BatchJob>): Promise<BatchTally> {
@@ -135,11 +138,18 @@ class BatchRun {
     }
   }
 
+  /** Jobs of one model share one search. */
   async #model(name: string): Promise<ChosenModel> {
     if (this.#failedModels.has(name)) {
       throw this.#failedModels.get(name)
     }
-    return await this.#components.findModel(name, { signal: this.#signal })
+    let search = this.#models.get(name)
+    if (search === undefined) {
+      search = this.#components.findModel(name, { signal: this.#signal })
+      this.#models.set(name, search)
+      search.catch(() => this.#models.delete(name))
+    }
+    return search
   }
 
   async #answer(request: AskRequest): Promise<FinishedAnswer> {

@@ -2,8 +2,8 @@ import type { Command } from 'commander'
 import type { AnswerEvent, AskRequest } from '../../client/events.ts'
 import { DEFAULT_MODEL } from '../../core/default-model.ts'
 import type { NanoTon } from '../../core/nano-ton.ts'
-import { answerObject, eventObject, renderSummary, SIMULATED, SIMULATED_ANSWER_WARNING } from '../answer-summary.ts'
 import { DEFAULT_MAX_TOKENS, MAX_TOKENS_LIMIT, MAX_UINT32 } from '../answer-limits.ts'
+import { answerObject, eventObject, renderSummary, SIMULATED, SIMULATED_ANSWER_WARNING } from '../answer-summary.ts'
 import { clientOverrides } from '../client-overrides.ts'
 import type { CommandContext } from '../context.ts'
 import { findModel } from '../find-model.ts'
@@ -45,7 +45,12 @@ export function askCommand(context: CommandContext): Command {
     .option('--model <name|digest>', 'model by name, or by the digest of its file', DEFAULT_MODEL.name)
     .option('--system <text>', 'system prompt')
     .option('--provider <peer>', 'only this provider', peerId('--provider'))
-    .option('--max-tokens <n>', 'longest answer, in tokens', wholeNumber('--max-tokens', 1, MAX_TOKENS_LIMIT), DEFAULT_MAX_TOKENS)
+    .option(
+      '--max-tokens <n>',
+      'longest answer, in tokens',
+      wholeNumber('--max-tokens', 1, MAX_TOKENS_LIMIT),
+      DEFAULT_MAX_TOKENS
+    )
     .option('--temperature <t>', 'randomness, 0 to 2', decimalNumber('--temperature', 0, 2))
     .option('--seed <n>', 'repeat the same random choices', wholeNumber('--seed', 0, MAX_UINT32))
     .option('--max-price <TON>', 'most paid per million tokens, prompt or answer', amount('--max-price'))

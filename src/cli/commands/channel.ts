@@ -140,6 +140,12 @@ function renderChannels(paying: readonly PaidChannel[], earning: readonly Earnin
   ]
   return renderTable(
     ['ROLE', 'CHANNEL', 'PEER', 'STATE', 'LOCKED', 'USED', 'SETTLED', 'LEFT/CLAIMABLE'],
-    rows.map(([role, channel, peer, state, ...amounts]) => [role, channel, peer, state, ...amounts.map(formatTonAmount)])
+    rows.map(([role, channel, peer, state, ...amounts]) => [
+      role,
+      channel,
+      peer,
+      state,
+      ...amounts.map(formatTonAmount)
+    ])
   )
 }

@@ -29,9 +29,18 @@ export function initCommand(context: CommandContext): Command {
       ['cocoon-node init --home ./me --network simnet', 'a member of the running local simnet']
     ]
   })
-    .option('--network <name>', 'simnet, testnet or mainnet', oneOf('--network', ['simnet', 'testnet', 'mainnet']), 'testnet')
+    .option(
+      '--network <name>',
+      'simnet, testnet or mainnet',
+      oneOf('--network', ['simnet', 'testnet', 'mainnet']),
+      'testnet'
+    )
     .option('--chain <url>', "toncenter v2 API (default: toncenter.com, or the local simnet's)", httpUrl('--chain'))
-    .option('--bootstrap <address>', 'peer to start from, with /p2p/<peer id>; may be repeated', each(text => text))
+    .option(
+      '--bootstrap <address>',
+      'peer to start from, with /p2p/<peer id>; may be repeated',
+      each(text => text)
+    )
     .option('--passphrase', 'encrypt the keys; asks for it, or takes $COCOON_PASSPHRASE')
     .action((options: InitOptions) => init(context, options))
 }
@@ -54,7 +63,11 @@ async function init(context: CommandContext, options: InitOptions): Promise<void
   output.result({ home, network: options.network, peerId, walletAddress, encrypted }, () =>
     [`home    ${home}`, `network ${options.network}`, `peer    ${peerId}`, `wallet  ${walletAddress}`].join('\n')
   )
-  output.note(encrypted ? 'The keys are encrypted with your passphrase.' : 'The keys are not encrypted: only file rights protect them.')
+  output.note(
+    encrypted
+      ? 'The keys are encrypted with your passphrase.'
+      : 'The keys are not encrypted: only file rights protect them.'
+  )
   output.note('Next: send some coins to the wallet, then "cocoon-node ask" to ask or "cocoon-node provide" to earn.')
 }
 

@@ -35,7 +35,11 @@ export function provideCommand(context: CommandContext): Command {
     .option('--model <file>', 'GGUF file to serve')
     .option('--threads <n>', 'CPU threads of the model, or auto to measure', readThreads)
     .option('--slots <n>', 'jobs answered at once', wholeNumber('--slots', 1, 64))
-    .option('--listen <address>', 'TCP multiaddr to listen on; may be repeated', each(text => text))
+    .option(
+      '--listen <address>',
+      'TCP multiaddr to listen on; may be repeated',
+      each(text => text)
+    )
     .action((options: ProvideOptions) => provide(context, options))
 }
 
@@ -103,7 +107,7 @@ function untilAborted(signal: AbortSignal): Promise<void> {
 }
 
 function rejection(): { promise: Promise<never>; reject: (err: Error) => void } {
-  let reject: (err: Error) => void = () => undefined
+  let reject!: (err: Error) => void
   const promise = new Promise<never>((_, fail) => {
     reject = fail
   })

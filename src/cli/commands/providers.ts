@@ -37,7 +37,7 @@ async function listProviders(context: CommandContext, options: ProvidersOptions)
     config => config,
     async client => {
       const waiting = lateNote(output, 'Looking for providers…')
-      return await findProviders(client, options, signal).finally(waiting.done)
+      return findProviders(client, options, signal).finally(waiting.done)
     }
   )
   if (found.length === 0) {

@@ -99,7 +99,9 @@ async function verify(context: CommandContext, idOrPath: string, options: { allo
   context.output.result({ verified: true, tier: enclave.tier, voucher, ...receiptObject(receipt, path) }, () =>
     [
       `VERIFIED, tier ${enclave.tier}: the enclave of this statement signed it; ${VOUCHER_WORDS[voucher]}.`,
-      ...(enclave.tier === SIMULATED ? ['A simulated enclave proves who signed, not what ran or who could read it.'] : []),
+      ...(enclave.tier === SIMULATED
+        ? ['A simulated enclave proves who signed, not what ran or who could read it.']
+        : []),
       renderReceipt(receipt)
     ].join('\n')
   )

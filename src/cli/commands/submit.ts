@@ -83,8 +83,11 @@ async function runJobs(
   options: SubmitOptions
 ): Promise<BatchTally> {
   const { io, output, signal } = context
-  return await withClient(context, clientOverrides(options), async client => {
-    const parallel = Math.min(todo, options.parallel ?? automaticParallel(await providersOf(client, plan.models, signal)))
+  return withClient(context, clientOverrides(options), async client => {
+    const parallel = Math.min(
+      todo,
+      options.parallel ?? automaticParallel(await providersOf(client, plan.models, signal))
+    )
     const progress = await batchProgress(io, output, todo)
     let done = 0
     try {

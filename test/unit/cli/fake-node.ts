@@ -1,0 +1,116 @@
+import type {
+  AdvertisedProvider,
+  CliAccount,
+  CliClient,
+  CliNode,
+  NodeInit,
+  NodeModule
+} from '../../../src/cli/node-port.ts'
+import type { AnswerEvent, AskRequest } from '../../../src/client/events.ts'
+import type { Config } from '../../../src/config/index.ts'
+import { parseConfig } from '../../../src/config/index.ts'
+import { DEFAULT_MODEL } from '../../../src/core/default-model.ts'
+import { nanoTon } from '../../../src/core/nano-ton.ts'
+
+export const PEER = '12D3KooWGLNvFmmKRnGqqhhfhU5ZdCJ6b1mPK3VoCtKgbLN9jARC'
+export const ADDRESS = `0:${'ab'.repeat(32)}`
+
+export function advertised(name: string, fill: number): AdvertisedProvider {
+  return {
+    peerId: PEER,
+    addresses: ['/ip4/127.0.0.1/tcp/1'],
+    models: [
+      { name, digest: new Uint8Array(32).fill(fill), contextTokens: 1024, quantization: 'Q8_0', tokensPerSecond: 55.5 }
+    ],
+    gpus: [{ name: 'H100', vramTotalBytes: 80 * 1024 ** 3, vramFreeBytes: 40 * 1024 ** 3 }],
+    backend: 'cuda',
+    slotsTotal: 2,
+    slotsFree: 1,
+    prices: {
+      promptPerMTokens: nanoTon(20_000_000n),
+      cachedPromptPerMTokens: nanoTon(5_000_000n),
+      completionPerMTokens: nanoTon(60_000_000n)
+    },
+    tier: 'tdx+gpu',
+    payment: { minimumDeposit: nanoTon(1n), networks: [-217] },
+    expiresAtMs: 1
+  }
+}
+
+const unexpected = (): never => {
+  throw new Error('The test did not expect this call')
+}
+
+/** A node whose answers a test scripts, and that notes what it was asked and told. */
+export class FakeNode {
+  readonly calls: string[] = []
+  readonly requests: AskRequest[] = []
+  init: NodeInit | undefined
+  config: Config | undefined
+  advertised: AdvertisedProvider[] = []
+  answer: (request: AskRequest, signal: AbortSignal | undefined) => AsyncIterable<AnswerEvent> = unexpected
+  tier = 'simulated'
+  published: Promise<void> = Promise.resolve()
+
+  /** To be given to `main`. */
+  readonly module: NodeModule = {
+    createNode: async init => this.#create(init),
+    createHome: unexpected,
+    openAccount: async () => this.account,
+    receiptStore: unexpected,
+    verifyReceiptFile: unexpected
+  }
+
+  account: CliAccount = {
+    wallet: {
+      address: ADDRESS,
+      balance: async () => nanoTon(1_500_000_000n),
+      send: async (to, amount) => {
+        this.calls.push(`send ${amount} to ${to}`)
+        return { transaction: 'ff' }
+      }
+    },
+    payer: { start: async () => undefined, list: () => [] },
+    payee: { start: async () => undefined, list: () => [] },
+    close: async () => void this.calls.push('close account')
+  }
+
+  readonly #client: CliClient = {
+    ask: (request, options) => {
+      this.requests.push(request)
+      return this.answer(request, options?.signal)
+    },
+    providers: async function* (this: FakeNode) {
+      yield* this.advertised
+    }.bind(this),
+    openChannel: unexpected,
+    closeChannel: async channel => ({ channel, paid: nanoTon(7n), claimTransaction: '', closeTransaction: 'cc' })
+  }
+
+  #create(init: NodeInit): CliNode {
+    this.init = init
+    const config = parseConfig({ network: 'simnet', chain: { endpoints: ['http://127.0.0.1:1'] } })
+    this.config = init.overrides?.(config) ?? config
+    const isProvider = init.role === 'provider'
+    return {
+      peerId: PEER,
+      mesh: { addresses: () => [`/ip4/127.0.0.1/tcp/1/p2p/${PEER}`] },
+      wallet: { address: ADDRESS },
+      client: isProvider ? undefined : this.#client,
+      provider: isProvider ? { published: this.published, tier: this.tier } : undefined,
+      enclave: isProvider ? FAKE_ENCLAVE : undefined,
+      start: async () => void this.calls.push('start'),
+      stop: async () => void this.calls.push('stop')
+    }
+  }
+}
+
+const FAKE_ENCLAVE: NonNullable<CliNode['enclave']> = {
+  info: {
+    model: { name: 'Pocket', digest: Buffer.from(DEFAULT_MODEL.digestHex, 'hex') },
+    backend: 'cpu',
+    tokensPerSecond: 123.456,
+    slots: 1,
+    pid: 77
+  }
+}
