@@ -17,20 +17,22 @@ export async function identifyProcess(pid: number): Promise<ProcessIdentity> {
 
 /** Whether the process that `identity` named still runs. In doubt it does. */
 export async function isRunning(identity: ProcessIdentity): Promise<boolean> {
+  const found = await readProc(identity.pid)
+  // A zombie has ended and only waits for its parent to notice; X is a dead one.
+  if (found !== undefined && /^[ZX]/.test(found.state)) {
+    return false
+  }
+  if (found !== undefined && identity.started !== '') {
+    return found.started === identity.started
+  }
+  // Asked last: it may have ended since.
   try {
     process.kill(identity.pid, 0)
+    return true
   } catch (err) {
     // EPERM: it is another user's, and runs.
-    if (errorCode(err) === 'ESRCH') {
-      return false
-    }
+    return errorCode(err) !== 'ESRCH'
   }
-  const found = await readProc(identity.pid)
-  if (found === undefined) {
-    return true
-  }
-  // A zombie has ended and only waits for its parent to notice; X is a dead one.
-  return !/^[ZX]/.test(found.state) && (identity.started === '' || identity.started === found.started)
 }
 
 interface ProcEntry {

@@ -3,7 +3,7 @@ import { amount, endpoint, flag, group, list, listenAddress, oneOf, peerAddress,
 
 /**
  * What a node may be told, in `config.json` of its home folder. Everything but `network` and, on a simnet,
- * `chain.endpoints` has a default. Times are in the unit their name says, amounts are texts of nanotons.
+ * `chain.endpoint` has a default. Times are in the unit their name says, amounts are texts of nanotons.
  */
 
 const mesh = group({
@@ -13,11 +13,6 @@ const mesh = group({
    * @default ["/ip4/0.0.0.0/tcp/0"]
    */
   listen: list(listenAddress).min(1, { error: 'at least one address' }).default(['/ip4/0.0.0.0/tcp/0']),
-  /**
-   * Addresses to tell others in place of those found, e.g. behind a forwarded port.
-   * @default []
-   */
-  announce: list(listenAddress).default([]),
   /**
    * Peers to start from, each with its `/p2p/<peer id>`. Peers met before and mDNS need none.
    * @default []
@@ -32,12 +27,12 @@ const mesh = group({
 
 const chain = group({
   /**
-   * URLs of toncenter v2 servers; later ones stand in when earlier ones fail.
+   * JSON-RPC URL of a toncenter v2 server.
    * @default toncenter.com of the network; none on a simnet
    */
-  endpoints: list(endpoint).min(1, { error: 'at least one URL' }).optional(),
+  endpoint: endpoint.optional(),
   /**
-   * Key sent to the endpoints. Without one, toncenter answers one request a second.
+   * Key sent to the endpoint. Without one, toncenter answers one request a second.
    * @default none
    */
   apiKey: text(256).optional()
@@ -77,7 +72,7 @@ const provider = group({
     .union([z.literal('auto', { error: THREADS }), wholeNumber(1, 256, THREADS)], { error: THREADS })
     .default('auto'),
   /**
-   * Jobs answered at once; others are offered a place in the queue.
+   * Jobs answered at once. Nothing is offered for more: their clients find another provider.
    * @default 1
    */
   slots: wholeNumber(1, 64).default(1),
@@ -99,7 +94,8 @@ const provider = group({
    */
   minimumDeposit: amount.prefault('100000000'),
   /**
-   * Answer tokens delivered ahead of their voucher: what a client that runs away gets for nothing.
+   * Answer tokens a client prepays at a time, and that are computed ahead of their voucher: what a client that runs
+   * away costs in work, and a provider that runs away in money.
    * @default 32
    */
   windowTokens: wholeNumber(1, 4096).default(32)
@@ -136,11 +132,6 @@ const client = group({
    */
   candidates: wholeNumber(1, 8).default(2),
   /**
-   * How long offers are collected before the best is taken, in milliseconds.
-   * @default 300
-   */
-  offerWindowMs: wholeNumber(10, 60_000).default(300),
-  /**
    * Send prompts to simulated enclaves, whose owner can read them.
    * @default true on a simnet, false elsewhere
    */
@@ -161,10 +152,10 @@ export const configSchema = group({
   provider: provider.prefault({}),
   client: client.prefault({})
 }).check(({ value, issues }) => {
-  if (value.network === 'simnet' && value.chain.endpoints === undefined) {
+  if (value.network === 'simnet' && value.chain.endpoint === undefined) {
     issues.push({
       code: 'custom',
-      path: ['chain', 'endpoints'],
+      path: ['chain', 'endpoint'],
       message: 'the URL of the simnet\'s chain, which "cocoon-node simnet up" prints',
       input: undefined
     })
@@ -186,23 +177,27 @@ type Parsed = z.output<typeof configSchema>
 
 /** A node's whole configuration, defaults filled in. Amounts are `NanoTon`. */
 export type Config = Omit<Parsed, 'chain' | 'client'> & {
-  chain: Omit<Parsed['chain'], 'endpoints'> & { endpoints: string[] }
+  chain: Omit<Parsed['chain'], 'endpoint'> & { endpoint: string }
   client: Omit<Parsed['client'], 'allowSimulated'> & { allowSimulated: boolean }
 }
 
 export type Network = Config['network']
 
-const TONCENTER: Readonly<Record<Network, readonly string[]>> = {
-  mainnet: ['https://toncenter.com/api/v2/jsonRPC'],
-  testnet: ['https://testnet.toncenter.com/api/v2/jsonRPC'],
-  simnet: []
+const TONCENTER: Readonly<Record<Exclude<Network, 'simnet'>, string>> = {
+  mainnet: 'https://toncenter.com/api/v2/jsonRPC',
+  testnet: 'https://testnet.toncenter.com/api/v2/jsonRPC'
 }
 
 /** Fills in the defaults that depend on the network. */
 export function withNetworkDefaults(parsed: Parsed): Config {
   return {
     ...parsed,
-    chain: { ...parsed.chain, endpoints: parsed.chain.endpoints ?? [...TONCENTER[parsed.network]] },
+    chain: { ...parsed.chain, endpoint: parsed.chain.endpoint ?? publicEndpoint(parsed.network) },
     client: { ...parsed.client, allowSimulated: parsed.client.allowSimulated ?? parsed.network === 'simnet' }
   }
+}
+
+function publicEndpoint(network: Network): string {
+  // The schema has refused a simnet without one.
+  return network === 'simnet' ? '' : TONCENTER[network]
 }

@@ -6,7 +6,7 @@ import { useTempFolder } from '../../support/temp-folder.ts'
 
 const SETTINGS: ConfigFile = {
   network: 'simnet',
-  chain: { endpoints: ['http://127.0.0.1:1/'], apiKey: 'hush' },
+  chain: { endpoint: 'http://127.0.0.1:1/', apiKey: 'hush' },
   provider: { prices: { completionPerMTokens: '7' } }
 }
 

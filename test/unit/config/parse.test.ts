@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { parseConfig } from '../../../src/config/index.ts'
 import { errorMessage, UsageError } from '../../../src/core/errors.ts'
 
-const SIMNET = { network: 'simnet', chain: { endpoints: ['http://127.0.0.1:8081/api/v2/jsonRPC'] } }
+const SIMNET = { network: 'simnet', chain: { endpoint: 'http://127.0.0.1:8081/api/v2/jsonRPC' } }
 
 function refusal(value: unknown): UsageError {
   try {
@@ -22,8 +22,8 @@ describe('parseConfig', () => {
     assert.deepEqual(config, {
       network: 'testnet',
       logLevel: 'info',
-      mesh: { listen: ['/ip4/0.0.0.0/tcp/0'], announce: [], bootstrap: [], mdns: true },
-      chain: { endpoints: ['https://testnet.toncenter.com/api/v2/jsonRPC'] },
+      mesh: { listen: ['/ip4/0.0.0.0/tcp/0'], bootstrap: [], mdns: true },
+      chain: { endpoint: 'https://testnet.toncenter.com/api/v2/jsonRPC' },
       provider: {
         threads: 'auto',
         slots: 1,
@@ -42,7 +42,6 @@ describe('parseConfig', () => {
         maxPrices: { promptPerMTokens: 200_000_000n, completionPerMTokens: 600_000_000n },
         challengeSeconds: 21_600,
         candidates: 2,
-        offerWindowMs: 300,
         allowSimulated: false
       }
     })
@@ -57,7 +56,7 @@ describe('parseConfig', () => {
 
   it('has no default for the network and for the chain of a simnet', () => {
     assert.equal(refusal({}).details['path'], 'network')
-    assert.equal(refusal({ network: 'simnet' }).details['path'], 'chain.endpoints')
+    assert.equal(refusal({ network: 'simnet' }).details['path'], 'chain.endpoint')
   })
 
   it('names an unknown key at every level, before other mistakes', () => {
@@ -77,7 +76,7 @@ describe('parseConfig', () => {
   })
 
   it('lists the keys that would be right', () => {
-    assert.match(refusal({ ...SIMNET, mesh: { mdsn: true } }).message, /listen, announce, bootstrap, mdns$/)
+    assert.match(refusal({ ...SIMNET, mesh: { mdsn: true } }).message, /listen, bootstrap, mdns$/)
     assert.match(refusal({ ...SIMNET, provider: { prices: { x: 1 } } }).message, /cachedPromptPerMTokens/)
   })
 

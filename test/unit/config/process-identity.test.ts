@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
+import type { Writable } from 'node:stream'
 import { identifyProcess, isRunning } from '../../../src/config/process-identity.ts'
+import { until } from '../../support/until.ts'
 
 describe('process identity', () => {
   before(function () {
@@ -35,15 +37,15 @@ describe('process identity', () => {
 
   it('takes a killed process that its parent has not noticed for ended', async () => {
     // The shell becomes `sleep`, which never asks after the child it inherited.
-    const parent = spawn('/bin/sh', ['-c', 'read go & echo $!; exec sleep 60 <&-'], {
-      stdio: ['pipe', 'pipe', 'inherit']
+    const parent = spawn('/bin/sh', ['-c', 'read go <&3 & echo $!; exec sleep 60 3<&-'], {
+      stdio: ['ignore', 'pipe', 'inherit', 'pipe']
     })
-    const [output] = (await once(parent.stdout.setEncoding('utf8'), 'data')) as [string]
+    const [output] = (await once(parent.stdout?.setEncoding('utf8') ?? assert.fail(), 'data')) as [string]
     const child = await identifyProcess(Number(output))
-    parent.stdin.end()
-    while (!/\) Z/.test(await readFile(`/proc/${child.pid}/stat`, 'utf8'))) {
-      await new Promise(setImmediate)
-    }
+    await until(async () => (await readFile(`/proc/${parent.pid}/comm`, 'utf8')) === 'sleep\n')
+    assert.equal(await isRunning(child), true)
+    ;(parent.stdio[3] as Writable).end()
+    await until(async () => /\) Z/.test(await readFile(`/proc/${child.pid}/stat`, 'utf8')))
     assert.equal(await isRunning(child), false)
     parent.kill('SIGKILL')
     await once(parent, 'exit')
