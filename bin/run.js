@@ -5,11 +5,11 @@ import { join } from 'node:path'
 import { buildIfStale, generateMessages } from './build.js'
 import { ensureDependencies, root, SetupError } from './setup.js'
 
-const MOCHA = [
-  ...['--require', 'dist/test/support/root-hooks.js', '--reporter', 'dist/test/support/summary-reporter.js'],
+const MOCHA = ['--require', 'dist/test/support/root-hooks.js', '--reporter', 'dist/test/support/summary-reporter.js']
+if (process.env.CI !== undefined) {
   // A forgotten `it.only` would leave the others out.
-  ...(process.env.CI === undefined ? [] : ['--forbid-only'])
-]
+  MOCHA.push('--forbid-only')
+}
 const ALL_TESTS = 'dist/test/**/*.test.js'
 
 /** Checks that take seconds, in the order in which `npm run check` runs them. */
