@@ -163,7 +163,7 @@ class Builder {
       const port = 'port' in home ? home.port : 0
       await writeConfig(homeFolder(home.path), {
         network: 'simnet',
-        chain: { endpoints: [endpoint] },
+        chain: { endpoint },
         mesh: {
           listen: [`/ip4/127.0.0.1/tcp/${port}`],
           bootstrap: bootstrap.filter(address => !address.endsWith(home.peerId)),

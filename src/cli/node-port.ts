@@ -59,8 +59,8 @@ export interface CliNode {
 export interface CliProvider {
   /** Resolves once the capacity record was read back from the DHT. */
   readonly published: Promise<void>
-  /** What the enclave's evidence proves, where the provider says so. */
-  readonly tier?: string
+  /** What the enclave's evidence proves. */
+  readonly tier: string
 }
 
 export interface CliEnclave {
@@ -121,7 +121,15 @@ export interface CliAccount {
   }
   readonly payer: ChannelBook<PaidChannel>
   readonly payee: ChannelBook<EarningChannel>
+  closeAlone(channel: string, options?: AbortOptions): Promise<LoneClose>
   close(): Promise<void>
+}
+
+/** One step of closing a channel without its provider. */
+export interface LoneClose {
+  step: 'started' | 'finished'
+  transaction: string
+  refundAtMs: number
 }
 
 /** The channels of one side, loaded from the ledger by `start`. */

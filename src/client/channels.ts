@@ -1,5 +1,6 @@
-import { type AbortOptions, anySignal } from '../core/abort.ts'
-import { PeerError } from '../core/errors.ts'
+import { type AbortOptions, anySignal, throwIfAborted } from '../core/abort.ts'
+import { errorCode, PeerError } from '../core/errors.ts'
+import type { Logger } from '../core/logger.ts'
 import type { NanoTon } from '../core/nano-ton.ts'
 import type { Capacity, Mesh } from '../mesh/index.ts'
 import type { DepositPolicy, PayerChannelInfo, PayerChannels } from '../payments/index.ts'
@@ -32,17 +33,31 @@ const EXCHANGE_TIMEOUT_MS = 60_000
 export class ClientChannels {
   readonly #mesh: Mesh
   readonly #payer: PayerChannels
+  readonly #logger: Logger
 
-  constructor(components: { mesh: Mesh; payer: PayerChannels }) {
+  constructor(components: { mesh: Mesh; payer: PayerChannels; logger: Logger }) {
     this.#mesh = components.mesh
+    this.#logger = components.logger
     this.#payer = components.payer
   }
 
-  /** The open channel to this provider with enough room, or a new one. */
-  ensure(capacity: Capacity, policy: DepositPolicy, options: AbortOptions = {}): Promise<PayerChannelInfo> {
+  /**
+   * The open channel to this provider with enough room, or a new one. After a job that broke off, the provider is asked
+   * first what it delivered, so that what was prepaid for nothing is used by the next job.
+   */
+  async ensure(capacity: Capacity, policy: DepositPolicy, options: AbortOptions = {}): Promise<PayerChannelInfo> {
     const { peerId, payment } = capacity
     const { payeeKey, payeeAddress, minimumDeposit } = payment
-    return this.#payer.ensureChannel({ peerId, payeeKey, payeeAddress, minimumDeposit }, policy, options)
+    const channel = await this.#payer.ensureChannel({ peerId, payeeKey, payeeAddress, minimumDeposit }, policy, options)
+    if (channel.uncertain === 0n) {
+      return channel
+    }
+    return this.sync(channel, options).catch((err: unknown) => {
+      throwIfAborted(options.signal)
+      // The job itself will show whether the provider is there: a window's worth of credit must not stop it.
+      this.#logger.info('channel not reconciled', { channel: channel.channel, code: errorCode(err) })
+      return channel
+    })
   }
 
   /**
@@ -89,7 +104,8 @@ export class ClientChannels {
       await stream.close({ signal })
       const reply = decodeChannelReply(frame)
       if (reply.type === 'refused') {
-        throw new PeerError('CHANNEL_REFUSED', `${peerId} refused (${reply.code}): ${reply.message}`, {
+        const hint = request.type === 'close' ? '; to close without its consent, add --alone' : ''
+        throw new PeerError('CHANNEL_REFUSED', `${peerId} refused (${reply.code}): ${reply.message}${hint}`, {
           details: { peerId, reason: reply.code }
         })
       }

@@ -21,6 +21,7 @@ const DEFAULT_CANDIDATES = 2
 const DEFAULT_DISCOVERY_TIMEOUT_MS = 10_000
 const DEFAULT_OFFER_TIMEOUT_MS = 8_000
 const DEFAULT_STALL_TIMEOUT_MS = 30_000
+const ANNOUNCE_ATTEMPTS = 3
 
 /** The client role: finds attested providers, seals requests to them, pays for answers as they come. */
 export class Client {
@@ -82,13 +83,11 @@ export class Client {
         }
         return
       } catch (err) {
-        this.#sessions.drop(request.modelDigestHex)
-        this.#peers.forget(warm.peer.peerId)
+        this.#coolDown(request.modelDigestHex, warm.peer.peerId, err)
         // Nothing of the answer came and the fault is the provider's: announcing the job costs the user nothing.
         if (begun || signal?.aborted === true || !isProviderFault(err)) {
           throw err
         }
-        this.#components.logger.info('warm session over', { provider: warm.peer.peerId, code: errorCode(err) })
       }
     }
     yield* this.#answer(request, await this.#announce(request, plaintext, signal), plaintext, signal)
@@ -119,13 +118,28 @@ export class Client {
       stallTimeoutMs: this.#init.stallTimeoutMs ?? DEFAULT_STALL_TIMEOUT_MS,
       depositPolicy: this.#depositPolicy(this.#init.deposit.default)
     }
-    yield* answer({ ...this.#components, channels: this.#channels }, job, settings, signal)
     const { candidate, peer, terms } = job
+    const release = this.#sessions.begin(peer.peerId)
+    try {
+      yield* answer({ ...this.#components, channels: this.#channels }, job, settings, signal)
+    } finally {
+      release()
+    }
     this.#sessions.keep(request.modelDigestHex, { candidate, peer, terms })
   }
 
+  /** A provider that is merely busy stays warm; any other failure makes the next job start from its attestation. */
+  #coolDown(modelDigestHex: string, peerId: string, err: unknown): void {
+    const code = errorCode(err)
+    this.#components.logger.info('warm job failed', { provider: peerId, code })
+    if (code !== 'PROVIDER_BUSY') {
+      this.#sessions.drop(modelDigestHex, peerId)
+      this.#peers.forget(peerId)
+    }
+  }
+
   #warmJob(request: AskRequest, plaintext: Uint8Array): ReadyJob | undefined {
-    const session = this.#sessions.get(request.modelDigestHex, request.provider)
+    const session = this.#sessions.find(request.modelDigestHex, request.provider)
     if (session === undefined) {
       return undefined
     }
@@ -133,7 +147,21 @@ export class Client {
     return { ...session, sealed, warm: true }
   }
 
+  /** Announces until someone offers: providers that were busy a moment ago may have a free place by then. */
   async #announce(request: AskRequest, plaintext: Uint8Array, signal: AbortSignal | undefined): Promise<ReadyJob> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#announceOnce(request, plaintext, signal)
+      } catch (err) {
+        if (errorCode(err) !== 'NO_OFFER' || attempt === ANNOUNCE_ATTEMPTS) {
+          throw err
+        }
+        this.#components.logger.info('nobody offered', { attempt })
+      }
+    }
+  }
+
+  async #announceOnce(request: AskRequest, plaintext: Uint8Array, signal: AbortSignal | undefined): Promise<ReadyJob> {
     const { mesh, clock, random } = this.#components
     const candidates = await this.#candidates(request, signal)
     const attested = await this.#attest(candidates, request.modelDigestHex, signal)
@@ -169,6 +197,7 @@ export class Client {
       timeoutMs: this.#discoveryTimeoutMs,
       // One more than the job is sealed to, so that one that fails its attestation can be replaced.
       enough: this.#candidateCount + 1,
+      running: peerId => this.#sessions.running(peerId),
       signal: anySignal(signal)
     })
   }

@@ -26,7 +26,13 @@ export async function findCandidates(
   mesh: Pick<Mesh, 'findProviders' | 'peerId'>,
   modelDigestHex: string,
   needs: CandidateNeeds,
-  options: AbortOptions & { timeoutMs: number; enough: number }
+  options: AbortOptions & {
+    timeoutMs: number
+    /** Usable providers with a free place after which the search ends. */
+    enough: number
+    /** Jobs of this client that run at a provider now: their places are not free, whatever an older record says. */
+    running?: (peerId: string) => number
+  }
 ): Promise<Candidate[]> {
   const found: Candidate[] = []
   const records = mesh.findProviders(
@@ -34,8 +40,11 @@ export async function findCandidates(
     { signal: anySignal(options.signal), timeoutMs: options.timeoutMs }
   )
   for await (const capacity of records) {
-    found.push(candidateOf(capacity, modelDigestHex))
-    if (found.filter(candidate => excludeCandidate(candidate, needs) === undefined).length >= options.enough) {
+    const candidate = candidateOf(capacity, modelDigestHex)
+    const full = (options.running?.(candidate.peerId) ?? 0) >= candidate.slotsTotal
+    found.push(full ? { ...candidate, slotsFree: 0 } : candidate)
+    const free = found.filter(one => one.slotsFree > 0 && excludeCandidate(one, needs) === undefined)
+    if (free.length >= options.enough) {
       break
     }
   }
@@ -55,7 +64,7 @@ export async function findCandidates(
   return ranked
 }
 
-export function candidateOf(capacity: Capacity, modelDigestHex: string): Candidate {
+function candidateOf(capacity: Capacity, modelDigestHex: string): Candidate {
   const model = capacity.models.find(({ digest }) => toHex(digest) === modelDigestHex)
   return {
     peerId: capacity.peerId,

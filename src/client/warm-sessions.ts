@@ -8,35 +8,61 @@ export interface WarmSession {
   candidate: Candidate
   peer: AttestedPeer
   terms: Pick<Offer, 'prices' | 'windowTokens' | 'minimumDeposit'>
-  expiresAtMs: number
 }
 
 /** Terms of an offer are trusted for this long without asking again. */
 const SESSION_LIFE_MS = 5 * 60_000
 
-/** Sessions by model: the next job of that model goes to the same provider in one round trip. */
+/**
+ * Providers that can be asked directly, by model, and how many jobs of ours each of them runs: a provider whose places we
+ * take ourselves is left alone, so that parallel jobs spread over others.
+ */
 export class WarmSessions {
   readonly #clock: Clock
-  readonly #sessions = new Map<string, WarmSession>()
+  readonly #sessions = new Map<string, Map<string, WarmSession & { expiresAtMs: number }>>()
+  readonly #running = new Map<string, number>()
 
   constructor(clock: Clock) {
     this.#clock = clock
   }
 
-  get(modelDigestHex: string, pinned: string | undefined): WarmSession | undefined {
-    const session = this.#sessions.get(modelDigestHex)
-    if (session === undefined || (pinned !== undefined && session.candidate.peerId !== pinned)) {
-      return undefined
+  /** A live session of this model whose provider has a place that we do not take ourselves. */
+  find(modelDigestHex: string, pinned?: string): WarmSession | undefined {
+    const now = this.#clock.nowMs()
+    for (const [peerId, session] of this.#sessions.get(modelDigestHex) ?? []) {
+      const alive = Math.min(session.expiresAtMs, session.peer.enclave.expiresAtMs) > now
+      if (alive && (pinned ?? peerId) === peerId && this.running(peerId) < session.candidate.slotsTotal) {
+        return session
+      }
     }
-    const alive = Math.min(session.expiresAtMs, session.peer.enclave.expiresAtMs) > this.#clock.nowMs()
-    return alive ? session : undefined
+    return undefined
   }
 
-  keep(modelDigestHex: string, session: Omit<WarmSession, 'expiresAtMs'>): void {
-    this.#sessions.set(modelDigestHex, { ...session, expiresAtMs: this.#clock.nowMs() + SESSION_LIFE_MS })
+  keep(modelDigestHex: string, session: WarmSession): void {
+    const sessions = this.#sessions.get(modelDigestHex) ?? new Map()
+    sessions.set(session.peer.peerId, { ...session, expiresAtMs: this.#clock.nowMs() + SESSION_LIFE_MS })
+    this.#sessions.set(modelDigestHex, sessions)
   }
 
-  drop(modelDigestHex: string): void {
-    this.#sessions.delete(modelDigestHex)
+  drop(modelDigestHex: string, peerId: string): void {
+    this.#sessions.get(modelDigestHex)?.delete(peerId)
+  }
+
+  /** Jobs of this client that run at a provider. */
+  running(peerId: string): number {
+    return this.#running.get(peerId) ?? 0
+  }
+
+  /** Counts a job at a provider until the returned function is called. */
+  begin(peerId: string): () => void {
+    this.#running.set(peerId, this.running(peerId) + 1)
+    return () => {
+      const left = this.running(peerId) - 1
+      if (left > 0) {
+        this.#running.set(peerId, left)
+      } else {
+        this.#running.delete(peerId)
+      }
+    }
   }
 }

@@ -16,6 +16,9 @@ export interface OfferPolicy {
   maxDeposit: NanoTon
 }
 
+/** Two peers' clocks may differ by this much. An offer's life is kept by who made it; here it only sorts out old ones. */
+const CLOCK_TOLERANCE_MS = 10 * 60_000
+
 /** Why an offer cannot be taken, or undefined. */
 export function refuseOffer(offer: Offer, policy: OfferPolicy, nowMs: number): string | undefined {
   if (!withinCap(offer.prices, policy.maxPrices)) {
@@ -24,7 +27,7 @@ export function refuseOffer(offer: Offer, policy: OfferPolicy, nowMs: number): s
   if (offer.minimumDeposit > policy.maxDeposit) {
     return 'minimum deposit above the limit'
   }
-  if (offer.expiresAtMs <= nowMs) {
+  if (offer.expiresAtMs + CLOCK_TOLERANCE_MS <= nowMs) {
     return 'expired'
   }
   return undefined

@@ -5,6 +5,7 @@ import type { Logger } from '../core/logger.ts'
 import { systemRandom } from '../core/random.ts'
 import { PayeeChannels, PayerChannels } from '../payments/index.ts'
 import { createTon, GLOBAL_IDS, type TonChain, type TonWallet } from '../ton/index.ts'
+import { closeAlone, type LoneClose } from './close-alone.ts'
 import { type NodeKeys, readKeys } from './keys.ts'
 import { openLog } from './log-file.ts'
 import { type ReceiptStore, receiptStore } from './receipt-store.ts'
@@ -35,6 +36,8 @@ export interface Account {
   /** Channels this node is paid through. */
   readonly payee: PayeeChannels
   readonly receipts: ReceiptStore
+  /** Closes a channel without its provider, one step a call: see `closeAlone`. */
+  closeAlone(channel: string, options?: AbortOptions): Promise<LoneClose>
   close(): Promise<void>
 }
 
@@ -67,7 +70,12 @@ export async function openAccount(init: AccountInit, options: AbortOptions = {})
     const store = await openStore(home.dataFolder)
     opened.push(() => store.close())
     const money = await openMoney(config, keys, store, logger)
-    return { home, config, logger, clock: systemClock, keys, store, ...money, receipts: receiptStore(home.receiptsFolder), close }
+    const base = { home, config, logger, clock: systemClock, keys, store, ...money, close }
+    return {
+      ...base,
+      receipts: receiptStore(home.receiptsFolder),
+      closeAlone: (channel, closeOptions) => closeAlone(base, channel, closeOptions)
+    }
   } catch (err) {
     await close()
     throw err
@@ -75,11 +83,11 @@ export async function openAccount(init: AccountInit, options: AbortOptions = {})
 }
 
 async function openMoney(config: Config, keys: NodeKeys, { ledger }: Store, logger: Logger) {
-  const { endpoints, apiKey } = config.chain
+  const { endpoint, apiKey } = config.chain
   const { chain, wallet } = await createTon(
     {},
     {
-      endpoint: endpoints[0] as string,
+      endpoint,
       globalId: GLOBAL_IDS[config.network],
       key: keys.wallet,
       ...(apiKey === undefined ? {} : { apiKey })

@@ -54,7 +54,7 @@ export async function createHome(init: CreateHomeInit): Promise<CreatedHome> {
 function configOf({ network, chainEndpoint, bootstrap }: CreateHomeInit): ConfigFile {
   return {
     network,
-    ...(chainEndpoint === undefined ? {} : { chain: { endpoints: [chainEndpoint] } }),
+    ...(chainEndpoint === undefined ? {} : { chain: { endpoint: chainEndpoint } }),
     ...(bootstrap === undefined && network !== 'simnet'
       ? {}
       : {

@@ -1,4 +1,5 @@
 export { type Account, type AccountInit, openAccount } from './account.ts'
+export type { LoneClose } from './close-alone.ts'
 export { type CreatedHome, type CreateHomeInit, createHome } from './create-home.ts'
 export { type CocoonNode, createNode, type NodeInit, type NodeRole } from './create-node.ts'
 export { type ReceiptEntry, type ReceiptStore, receiptStore } from './receipt-store.ts'

@@ -67,6 +67,8 @@ export interface PayerChannelInfo {
   used: NanoTon
   /** Signed but unused: the next job uses it first. */
   credit: NanoTon
+  /** The part of `used` that the payee may not have delivered: settled by `reconcile`. */
+  uncertain: NanoTon
   /** What further jobs may cost before a top-up. */
   room: NanoTon
 }
@@ -360,6 +362,7 @@ function describe(c: PayerChannel): PayerChannelInfo {
     settled: c.settled,
     used: addNano(c.spent, c.promised),
     credit: channelCredit(c),
+    uncertain: c.uncertain,
     room: channelRoom(c)
   }
 }

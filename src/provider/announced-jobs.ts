@@ -41,8 +41,11 @@ export interface AcceptedJob {
   recipient: Recipient
 }
 
-/** Announcements further ahead than this are not worth holding a place for. */
-const MAX_AHEAD_MS = 10 * 60_000
+/**
+ * Two peers' clocks may differ by this much. Gossip forgets a message long before that, and an offer for a job that is
+ * over is declined by its client.
+ */
+const CLOCK_TOLERANCE_MS = 10 * 60_000
 
 /**
  * From announcement to acceptance (design §4, steps 2–4): reads announcements, offers for those addressed to
@@ -75,7 +78,7 @@ export class AnnouncedJobs {
       return 'reject'
     }
     const aheadMs = job.deadlineMs - this.#components.clock.nowMs()
-    return aheadMs > 0 && aheadMs <= MAX_AHEAD_MS ? 'accept' : 'ignore'
+    return Math.abs(aheadMs) <= CLOCK_TOLERANCE_MS ? 'accept' : 'ignore'
   }
 
   /** Offers for the job if it is addressed to this enclave, within its price limits, and a place is free. */

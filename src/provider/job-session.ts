@@ -128,7 +128,7 @@ export class JobSession {
     const { channel } = await payee.admit(open.channel, this.#peerId, { signal: stop })
     const first = this.#voucherFor(channel, open.voucher)
     await payee.accept(first, { signal: stop })
-    const sealedRequest = await receiveBody(work.body, this.#stream, this.#patience(stop))
+    const sealedRequest = await receiveBody(work.body, this.#stream, () => this.#patience(stop))
     const job = await payee.startJob(channel, { jobId: this.#jobId, peerId: this.#peerId }, { signal: stop })
     const run = enclave.run(
       {
@@ -216,8 +216,9 @@ export class JobSession {
     return voucher
   }
 
+  /** A client that stops reading must not hold a place: writing waits no longer than for anything else. */
   async #send(message: JobDownMessage): Promise<void> {
-    await this.#stream.write(encodeJobDown(message))
+    await this.#stream.write(encodeJobDown(message), { signal: AbortSignal.timeout(this.#init.patienceMs) })
   }
 
   /** Tells the client why, as far as it may know, and closes. */

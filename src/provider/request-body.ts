@@ -3,20 +3,23 @@ import { PeerError } from '../core/errors.ts'
 import type { MeshStream } from '../mesh/index.ts'
 import type { SealedBody } from '../wire/announcement.ts'
 import { decodeJobUp } from '../wire/job-stream.ts'
+import { LIMITS } from '../wire/limits.ts'
 
 /**
  * The sealed request of a job: the one announced, or read from the job stream part by part.
  *
- * @throws {PeerError} `BODY_INCOMPLETE` if the stream ends early, `BODY_MISMATCH` if it is not the announced one
+ * @param patience a new time limit for each part
+ * @throws {PeerError} `BODY_INCOMPLETE` if the stream ends early, `BODY_MISMATCH` if it is not the announced one or
+ *   does not come in parts of `LIMITS.bodyPartBytes`
  */
-export async function receiveBody(body: SealedBody, stream: MeshStream, signal: AbortSignal): Promise<Uint8Array> {
+export async function receiveBody(body: SealedBody, stream: MeshStream, patience: () => AbortSignal): Promise<Uint8Array> {
   if (body.kind === 'inline') {
     return body.sealedRequest
   }
   const parts: Uint8Array[] = []
   let size = 0
   while (size < body.sizeBytes) {
-    const frame = await stream.read({ signal })
+    const frame = await stream.read({ signal: patience() })
     if (frame === undefined) {
       throw new PeerError('BODY_INCOMPLETE', `The request ended after ${size} of ${body.sizeBytes} bytes`)
     }
@@ -24,11 +27,15 @@ export async function receiveBody(body: SealedBody, stream: MeshStream, signal: 
     if (message.type !== 'part') {
       throw new PeerError('BODY_INCOMPLETE', `Expected a part of the request, got ${message.type}`)
     }
+    // Whole parts: with a few bytes at a time a client could hold its place for days.
+    if (message.bytes.byteLength !== Math.min(LIMITS.bodyPartBytes, body.sizeBytes - size)) {
+      throw new PeerError('BODY_MISMATCH', `A part of the request has ${message.bytes.byteLength} bytes: it must be whole`)
+    }
     parts.push(message.bytes)
     size += message.bytes.byteLength
   }
   const sealed = new Uint8Array(Buffer.concat(parts))
-  if (size !== body.sizeBytes || toHex(sha256(sealed)) !== toHex(body.digest)) {
+  if (toHex(sha256(sealed)) !== toHex(body.digest)) {
     throw new PeerError('BODY_MISMATCH', 'The request on the stream is not the one that was announced')
   }
   return sealed

@@ -7,7 +7,7 @@ import { errorCode } from '../../src/core/errors.ts'
 import { tokenCost } from '../../src/core/price.ts'
 import { defaultModelPath, openLlamaEngine } from '../../src/inference/index.ts'
 import { createMesh, type Mesh, PeerKeys } from '../../src/mesh/index.ts'
-import type { CocoonNode } from '../../src/node/index.ts'
+import { type CocoonNode, openAccount } from '../../src/node/index.ts'
 import { generateHpkeKeyPair, openRequest, ReplayGuard } from '../../src/seal/index.ts'
 import { decodeAnnouncement } from '../../src/wire/announcement.ts'
 import { systemClock } from '../../src/core/clock.ts'
@@ -124,6 +124,34 @@ describe('a job over the mesh', function () {
     assert.equal((await fresh.chain.readChannel(channel.channel)).state, 'missing')
     assert.equal(fresh.payer.list()[0]?.state, 'closed')
     assert.ok(before !== undefined)
+  })
+
+  it('closes a channel that its provider never knew without it, once the challenge period is over', async () => {
+    const home = await mesh.home()
+    const stranger = await mesh.reopen('client', home, {
+      overrides: config => ({ ...config, client: { ...config.client, challengeSeconds: 1 } })
+    })
+    await stranger.mesh.connect((providers[0] as CocoonNode).peerId, (providers[0] as CocoonNode).mesh.addresses())
+    const before = await stranger.wallet.balance()
+    const opened = await stranger.client?.openChannel((providers[0] as CocoonNode).peerId)
+    const channel = opened?.channel ?? ''
+    await assert.rejects(stranger.client?.closeChannel(channel) ?? Promise.resolve(), { code: 'CHANNEL_REFUSED' })
+    await stranger.stop()
+
+    const account = await openAccount({ home })
+    try {
+      const started = await account.closeAlone(channel)
+      assert.equal(started.step, 'started')
+      await until(() => Date.now() > started.refundAtMs)
+      const finished = await account.closeAlone(channel)
+      assert.equal(finished.step, 'finished')
+      assert.equal((await account.chain.readChannel(channel)).state, 'missing')
+      const spent = before - (await account.wallet.balance())
+      assert.ok(spent > 0n && spent < 100_000_000n, `only fees are gone: ${spent}`)
+      await assert.rejects(account.closeAlone(channel), { code: 'CHANNEL_CLOSED' })
+    } finally {
+      await account.close()
+    }
   })
 })
 

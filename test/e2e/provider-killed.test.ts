@@ -67,6 +67,11 @@ describe('a provider killed in the middle of an answer', function () {
     const { text, provider } = await askAll(again, question())
     assert.ok(text.length > 0)
     assert.equal(provider.channel, before?.channel)
+    // Both sides agreed on what the broken job had delivered: what was prepaid for nothing paid for the next answer.
+    assert.ok(after && after.uncertain > 0n)
+    const [reconciled] = again.payer.list()
+    assert.equal(reconciled?.uncertain, 0n)
+    assert.equal(reconciled?.used, restarted.payee.list()[0]?.delivered)
   })
 
   async function killAfterFirstText(): Promise<AnswerBrokenError> {

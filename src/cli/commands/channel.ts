@@ -51,10 +51,16 @@ function closeCommand(context: CommandContext): Command {
   return newCommand('close', {
     summary: 'Close a channel together with its provider',
     description: 'The provider is paid what was signed to it; the rest of the deposit comes back at once.',
-    examples: [['cocoon-node channel close 0:3fa1…', 'an address of "cocoon-node channel list"']]
+    examples: [
+      ['cocoon-node channel close 0:3fa1…', 'an address of "cocoon-node channel list"'],
+      ['cocoon-node channel close --alone 0:3fa1…', 'the provider is gone: start, and after its time call again']
+    ]
   })
     .argument('<channel>', 'address of the channel', rawAddress('The channel'))
-    .action((channel: string) => close(context, channel))
+    .option('--alone', 'without the provider, which has the challenge period to claim first')
+    .action((channel: string, options: { alone?: boolean }) =>
+      options.alone === true ? closeAlone(context, channel) : close(context, channel)
+    )
 }
 
 async function list(context: CommandContext): Promise<void> {
@@ -105,6 +111,19 @@ async function close(context: CommandContext, channel: string): Promise<void> {
       )
     }
   )
+}
+
+async function closeAlone(context: CommandContext, channel: string): Promise<void> {
+  const { output, signal } = context
+  await withAccount(context, async account => {
+    const waiting = lateNote(output, 'Waiting for the chain…')
+    const { step, transaction, refundAtMs } = await account.closeAlone(channel, { signal }).finally(waiting.done)
+    output.result({ channel, step, transaction, refundAtMs }, () =>
+      step === 'finished'
+        ? `Channel ${channel} is closed and the rest of the deposit came back\nfinish ${transaction}`
+        : `Channel ${channel} is closing: call this again after ${new Date(refundAtMs).toISOString()}\nstart  ${transaction}`
+    )
+  })
 }
 
 function payingObject({ channel, peerId: peer, state, deposit, used, settled, room }: PaidChannel) {

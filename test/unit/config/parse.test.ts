@@ -93,7 +93,7 @@ describe('parseConfig', () => {
         /"localhost".*multiaddr/
       ],
       [{ ...SIMNET, mesh: { bootstrap: ['/ip4/1.2.3.4/tcp/1'] } }, 'mesh.bootstrap[0]', /peer id/],
-      [{ ...SIMNET, chain: { endpoints: ['ftp://x'] } }, 'chain.endpoints[0]', /http/],
+      [{ ...SIMNET, chain: { endpoint: 'ftp://x' } }, 'chain.endpoint', /http/],
       [{ ...SIMNET, provider: { threads: 0 } }, 'provider.threads', /"auto" or a whole number/],
       [{ ...SIMNET, provider: { slots: 1.5 } }, 'provider.slots', /is 1\.5: expected a whole number from 1 to 64/],
       [{ ...SIMNET, provider: { gpu: 'rocm' } }, 'provider.gpu', /cuda/],
