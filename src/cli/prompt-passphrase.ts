@@ -25,11 +25,10 @@ export async function withPassphrase<T>(
   io: PromptIo,
   open: (passphrase: string | undefined) => Promise<T>
 ): Promise<T> {
-  const given = passphraseFromEnvironment(io)
   try {
-    return await open(given)
+    return await open(passphraseFromEnvironment(io))
   } catch (err) {
-    if (errorCode(err) !== 'KEY_NEEDS_PASSPHRASE' || given !== undefined) {
+    if (errorCode(err) !== 'KEY_NEEDS_PASSPHRASE') {
       throw err
     }
     return open(await promptHidden(io, 'Passphrase: '))

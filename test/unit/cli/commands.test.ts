@@ -227,6 +227,21 @@ describe('cocoon-node wallet and channel', () => {
   })
 })
 
+describe('cocoon-node channel close --alone', () => {
+  const folder = useTempFolder()
+
+  it('needs no mesh, and says when to call it again', async () => {
+    const run = new MainRun(folder())
+    const json = await run.run(['channel', 'close', '--alone', ADDRESS, '--json'])
+    assert.deepEqual(json.stdout.objects(), [
+      { channel: ADDRESS, step: 'started', transaction: 'dd', refundAtMs: 5000 }
+    ])
+    assert.deepEqual([run.node.calls, run.node.init], [['close account'], undefined])
+    const plain = await run.run(['channel', 'close', '--alone', ADDRESS])
+    assert.match(plain.stdout.text, /call this again after 1970-01-01T00:00:05\.000Z/)
+  })
+})
+
 describe('cocoon-node simnet', () => {
   const folder = useTempFolder()
 

@@ -72,6 +72,7 @@ export class FakeNode {
     },
     payer: { start: async () => undefined, list: () => [] },
     payee: { start: async () => undefined, list: () => [] },
+    closeAlone: async () => ({ step: 'started', transaction: 'dd', refundAtMs: 5_000 }),
     close: async () => void this.calls.push('close account')
   }
 
@@ -89,7 +90,7 @@ export class FakeNode {
 
   #create(init: NodeInit): CliNode {
     this.init = init
-    const config = parseConfig({ network: 'simnet', chain: { endpoints: ['http://127.0.0.1:1'] } })
+    const config = parseConfig({ network: 'simnet', chain: { endpoint: 'http://127.0.0.1:1' } })
     this.config = init.overrides?.(config) ?? config
     const isProvider = init.role === 'provider'
     return {

@@ -219,14 +219,15 @@ describe('a batch', () => {
   it('keeps what is done at Ctrl-C and writes nothing for what was not', async () => {
     const mesh = new FakeMesh()
     const controller = new AbortController()
-    mesh.answer = async (question, signal) => {
+    mesh.answer = async question => {
       if (question === 'b') {
         controller.abort(new CancelledError())
-        signal.throwIfAborted()
+        // What an interrupted answer fails with is not always that it was.
+        throw new PeerError('STREAM_LOST', 'x')
       }
     }
     await assert.rejects(runBatch(jobsOf('a', 'b', 'c'), mesh, { parallel: 1 }, controller.signal), {
-      code: 'CANCELLED'
+      code: 'STREAM_LOST'
     })
     assert.deepEqual([mesh.codes, mesh.asked], [{ a: 'ok' }, ['a', 'b']])
   })
