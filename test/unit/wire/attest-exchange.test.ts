@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import {
+  decodeAttestReply,
+  decodeAttestRequest,
+  encodeAttestReply,
+  encodeAttestRequest
+} from '../../../src/wire/attest-exchange.ts'
+import { LIMITS } from '../../../src/wire/limits.ts'
+import * as any from './samples.ts'
+
+const request = fc.oneof(any.bytes(32), any.bytes(0)).map(challenge => ({ challenge }))
+const reply = fc.record(
+  { statement: fc.uint8Array(), evidence: fc.uint8Array(), peerSignature: any.bytes(64) },
+  any.plain
+)
+const encodeRequest = ({ challenge }: { challenge: Uint8Array }): Uint8Array => encodeAttestRequest(challenge)
+
+describe('attestation exchange', () => {
+  it('carries every valid message through', () => {
+    any.carriesThrough(request, encodeRequest, decodeAttestRequest)
+    any.carriesThrough(reply, encodeAttestReply, decodeAttestReply)
+    assert.equal(decodeAttestRequest(encodeAttestRequest()).challenge.byteLength, 0)
+  })
+
+  it('answers any bytes with a message or one of its two errors', () => {
+    any.refusesDamage(
+      request.filter(({ challenge }) => challenge.byteLength > 0),
+      encodeRequest,
+      decodeAttestRequest
+    )
+    any.refusesDamage(reply, encodeAttestReply, decodeAttestReply)
+  })
+
+  it('refuses messages over the limit by their size alone', () => {
+    assert.throws(() => decodeAttestRequest(new Uint8Array(65)), { code: 'MESSAGE_TOO_LARGE' })
+    any.refusesOversize(LIMITS.attestReplyBytes, decodeAttestReply)
+  })
+
+  it('refuses a challenge or a signature of another length', () => {
+    assert.throws(() => decodeAttestRequest(encodeAttestRequest(new Uint8Array(31))), any.MALFORMED)
+    const short = { statement: new Uint8Array(1), evidence: new Uint8Array(1), peerSignature: new Uint8Array(63) }
+    assert.throws(() => decodeAttestReply(encodeAttestReply(short)), any.MALFORMED)
+  })
+})
