@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { type CocoonNode, createHome, createNode, type NodeInit } from '../../src/index.ts'
+import { type CocoonNode, createHome, createNode, type NodeInit, parseTon } from '../../src/index.ts'
+import { fundWallets } from '../faucet.ts'
 
 const CLI = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
 const CHAIN = fileURLToPath(new URL('../chain/main.js', import.meta.url))
@@ -41,8 +42,7 @@ export class BenchMesh {
     const chain = spawn(process.execPath, [CHAIN, '--with-parent'], { stdio: ['pipe', 'pipe', 'inherit'] })
     const { url, endpoint } = (await eventsOf(chain)(() => true)) as { url: string; endpoint: string }
     const home = join(folder, 'provider')
-    const { walletAddress } = await createHome({ home, network: 'simnet', chainEndpoint: endpoint })
-    await faucet(url, walletAddress)
+    await createHome({ home, network: 'simnet', chainEndpoint: endpoint })
     const args = ['provide', '--json', '--home', home, '--threads', '1', '--slots', '1']
     const code = `import { main } from ${JSON.stringify(CLI)}; process.exitCode = await main(process.argv.slice(1))`
     const provider = spawn(
@@ -68,9 +68,10 @@ export class BenchMesh {
       chainEndpoint: this.#endpoint,
       bootstrap: this.ready.addresses
     })
-    await faucet(this.#url, walletAddress)
     const node = await createNode({ ...init, home, role: 'client' })
     this.#nodes.push(node)
+    const funds = [{ address: walletAddress, amount: parseTon('10') }]
+    await fundWallets({ url: this.#url, balance: () => node.wallet.balance() }, funds)
     await node.start()
     return node
   }
@@ -94,14 +95,6 @@ export class BenchMesh {
       }
     }
     await rm(this.#folder, { recursive: true, force: true })
-  }
-}
-
-async function faucet(url: string, address: string): Promise<void> {
-  const body = JSON.stringify({ address, amount: '10000000000' })
-  const response = await fetch(`${url}/simnet/faucet`, { method: 'POST', body })
-  if (!response.ok) {
-    throw new Error(`The faucet answered ${response.status}`)
   }
 }
 

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { type AbortOptions, anySignal, throwIfAborted } from '../core/abort.ts'
 import { fromHex, toHex } from '../core/bytes.ts'
 import { CancelledError, CocoonError, errorCode, NetworkError, PeerError } from '../core/errors.ts'
@@ -22,6 +23,8 @@ const DEFAULT_DISCOVERY_TIMEOUT_MS = 10_000
 const DEFAULT_OFFER_TIMEOUT_MS = 8_000
 const DEFAULT_STALL_TIMEOUT_MS = 30_000
 const ANNOUNCE_ATTEMPTS = 3
+const DISCOVERY_ATTEMPTS = 3
+const DISCOVERY_PAUSE_MS = 700
 
 /** The client role: finds attested providers, seals requests to them, pays for answers as they come. */
 export class Client {
@@ -185,7 +188,21 @@ export class Client {
     return { candidate, peer, terms: taken.offer, sealed, warm: false }
   }
 
-  #candidates(request: AskRequest, signal: AbortSignal | undefined): Promise<Candidate[]> {
+  /** Looks again a moment later if nobody is found: a provider publishes its record as soon as it sees a first peer. */
+  async #candidates(request: AskRequest, signal: AbortSignal | undefined): Promise<Candidate[]> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#candidatesOnce(request, signal)
+      } catch (err) {
+        if (errorCode(err) !== 'NO_PROVIDERS' || attempt === DISCOVERY_ATTEMPTS) {
+          throw err
+        }
+      }
+      await delay(DISCOVERY_PAUSE_MS, undefined, { signal: anySignal(signal) })
+    }
+  }
+
+  #candidatesOnce(request: AskRequest, signal: AbortSignal | undefined): Promise<Candidate[]> {
     const { mesh, chain } = this.#components
     const needs: CandidateNeeds = {
       tiers: this.#init.policy.acceptedTiers,

@@ -132,8 +132,7 @@ export class Provider {
       (from, bytes) => void this.#track(this.#announced.consider(from, bytes), from)
     )
     repeat(() => this.#publish(), {
-      // At once, then twice in a record's life; a failed attempt is made again after 1 s, 2 s, … 60 s.
-      pauseMs: failures => (failures === 0 ? this.#publishPauseMs() : Math.min(60_000, 500 * 2 ** failures)),
+      pauseMs: failures => this.#publishPauseMs(failures),
       signal: stop,
       onError: err => logger.warn('capacity not published', { code: errorCode(err) })
     })
@@ -159,8 +158,15 @@ export class Provider {
 
   #publishes = 0
 
-  #publishPauseMs(): number {
-    return this.#publishes === 0 ? 0 : RECORD_LIFE_MS / 2
+  /**
+   * At once, then twice in a record's life. Until the first success every attempt is followed by the next, because each
+   * of them waits for a peer that can keep the record; a later failure is made good after 1 s, 2 s, … 60 s.
+   */
+  #publishPauseMs(failures: number): number {
+    if (this.#publishes === 0) {
+      return failures === 0 ? 0 : 1_000
+    }
+    return failures === 0 ? RECORD_LIFE_MS / 2 : Math.min(60_000, 500 * 2 ** failures)
   }
 
   async #publish(): Promise<void> {

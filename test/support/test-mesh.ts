@@ -2,9 +2,12 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ChainServer } from '../../simnet/chain/chain-server.ts'
+import { ChainReader } from '../../simnet/chain-reader.ts'
+import { fundWallets } from '../../simnet/faucet.ts'
 import type { AnswerEvent, AskRequest } from '../../src/client/index.ts'
 import type { Config } from '../../src/config/index.ts'
 import { DEFAULT_MODEL } from '../../src/core/default-model.ts'
+import { nanoTon } from '../../src/core/nano-ton.ts'
 import { lineLogger } from '../../src/core/logger.ts'
 import { type CocoonNode, createHome, createNode, type NodeInit } from '../../src/node/index.ts'
 
@@ -44,7 +47,9 @@ export class TestMesh {
     const bootstrap = this.#nodes.flatMap(node => node.mesh.addresses())
     const { walletAddress } = await createHome({ home, network: 'simnet', chainEndpoint: this.endpoint, bootstrap })
     if (funds > 0n) {
-      await this.post('/simnet/faucet', { address: walletAddress, amount: String(funds) })
+      const reader = new ChainReader(this.endpoint)
+      const chain = { url: this.#chain.url, balance: (address: string) => reader.balance(address) }
+      await fundWallets(chain, [{ address: walletAddress, amount: nanoTon(funds) }])
     }
     return home
   }
