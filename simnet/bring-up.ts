@@ -15,6 +15,7 @@ import type { Phases } from './phases.ts'
 import { waitForEvent } from './process/event-log.ts'
 import { type Launched, launch } from './process/launch.ts'
 import { cliPath } from './process/run-cli.ts'
+import { stopProcess } from './process/stop.ts'
 import { seconds } from './screen.ts'
 import { settleAll } from './settle-all.ts'
 import { CHAIN_FOLDER, CLIENT_FOLDER, providerName, tearDown } from './tear-down.ts'
@@ -222,7 +223,13 @@ class Builder {
     await mkdir(logs, { recursive: true, mode: 0o700 })
     const launched = await launch({ name, args, eventFile: join(logs, 'events.jsonl'), errorFile: join(logs, 'errors.log') })
     this.#components.guard.watch(launched)
-    await this.#journal.add({ name, ...launched.identity })
+    try {
+      await this.#journal.add({ name, ...launched.identity })
+    } catch (err) {
+      // Nobody else would know of it.
+      await stopProcess(launched.identity, { graceMs: 0 })
+      throw err
+    }
     return launched
   }
 

@@ -62,9 +62,10 @@ function running(folder: string, how: string): EnvironmentError {
   )
 }
 
-function folderError(folder: string, err: unknown): unknown {
+/** What a failed write in a simnet's folder means to its user. */
+export function folderError(folder: string, err: unknown): unknown {
   const reason = errorCode(err) ?? ''
-  return ['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'ENOTDIR', 'EEXIST'].includes(reason)
+  return ['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'ENOTDIR', 'ENOENT', 'EEXIST'].includes(reason)
     ? new EnvironmentError('SIMNET_FOLDER_NOT_WRITABLE', `${folder} cannot be used (${reason}): name another folder with --dir`, {
         cause: err,
         details: { folder, reason }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isRunning } from '../src/config/process-identity.ts'
 import { bringUp } from './bring-up.ts'
+import { folderError } from './claim-folder.ts'
 import type { SimnetContext } from './context.ts'
 import { demoQuestion } from './demo-question.ts'
 import { DemoReport } from './demo-report.ts'
@@ -20,14 +21,13 @@ const FOLDER_PREFIX = 'cocoon-demo-'
  * `simnet demo`: a network of its own in a temporary folder, one question answered and paid for, every nanoton accounted
  * for, and nothing left behind.
  *
- * @throws the errors of `bringUp`, of the commands it runs, and {@link CocoonError} `SIMNET_SHEET_MISMATCH`,
- * `SIMNET_TRANSACTION_MISSING`
+ * @throws the errors of `bringUp` and of the client it runs
+ * @throws {CocoonError} `SIMNET_SHEET_MISMATCH`, `SIMNET_TRANSACTION_MISSING`
  */
 export async function demo(words: string[], options: { providers: number; model?: string }, context: SimnetContext): Promise<void> {
   const { env, output, signal } = context
   const modelPath = await checkModel(options.model)
-  await sweepCrashedDemos()
-  const folder = await mkdtemp(join(tmpdir(), FOLDER_PREFIX))
+  const folder = await makeFolder()
   const guard = new ExitGuard()
   guard.watchFolder(folder)
   const phases = new Phases()
@@ -50,6 +50,15 @@ export async function demo(words: string[], options: { providers: number; model?
     await tearDown(folder, { graceMs: 2_000 })
     await rm(folder, { recursive: true, force: true })
     guard.dispose()
+  }
+}
+
+async function makeFolder(): Promise<string> {
+  try {
+    await sweepCrashedDemos()
+    return await mkdtemp(join(tmpdir(), FOLDER_PREFIX))
+  } catch (err) {
+    throw folderError(tmpdir(), err)
   }
 }
 

@@ -1,7 +1,8 @@
 import type { SimnetContext } from './context.ts'
+import { readJournal } from './journal.ts'
 import { simnetFolder } from './network-file.ts'
 import { notRunning } from './not-running.ts'
-import { readJournal } from './journal.ts'
+import { stopProcess } from './process/stop.ts'
 import { tearDown } from './tear-down.ts'
 
 /**
@@ -11,8 +12,13 @@ import { tearDown } from './tear-down.ts'
  */
 export async function down(options: { dir?: string; keep?: boolean }, { output }: SimnetContext): Promise<void> {
   const folder = simnetFolder(options.dir)
-  if ((await readJournal(folder)) === undefined) {
+  const journal = await readJournal(folder)
+  if (journal === undefined) {
     throw notRunning(folder)
+  }
+  if (!journal.outlivesOwner) {
+    // Still being started: whoever does so cleans up when told to end.
+    await stopProcess(journal.owner)
   }
   const keep = options.keep === true
   const stopped = await tearDown(folder, { keep })

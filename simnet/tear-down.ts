@@ -5,6 +5,7 @@ import { errorCode } from '../src/core/errors.ts'
 import { type Journal, type NamedProcess, readJournal, removeJournal } from './journal.ts'
 import { removeNetwork } from './network-file.ts'
 import { stopProcess } from './process/stop.ts'
+import { processesWorkingOn } from './process/working-on.ts'
 
 /** What became of one process. */
 export interface StoppedProcess {
@@ -47,8 +48,9 @@ export async function tearDown(folder: string, options: TearDownOptions = {}): P
   const journal = await readJournal(folder)
   // First of all: other commands stop finding what is about to go.
   await removeNetwork(folder)
-  const chain = journal?.processes.filter(process => process.name === CHAIN_FOLDER) ?? []
-  const others = journal?.processes.filter(process => process.name !== CHAIN_FOLDER) ?? []
+  const processes = journal === undefined ? [] : await allProcesses(folder, journal)
+  const chain = processes.filter(({ name }) => name === CHAIN_FOLDER)
+  const others = processes.filter(({ name }) => name !== CHAIN_FOLDER)
   const stopped = [...(await stopAll(others, options)), ...(await stopAll(chain, options))]
   if (options.keep !== true) {
     await removeOwnEntries(folder)
@@ -64,6 +66,12 @@ export async function tearDown(folder: string, options: TearDownOptions = {}): P
 export async function living(journal: Journal): Promise<NamedProcess[]> {
   const alive = await Promise.all(journal.processes.map(isRunning))
   return journal.processes.filter((_, index) => alive[index])
+}
+
+async function allProcesses(folder: string, journal: Journal): Promise<NamedProcess[]> {
+  const known = new Set(journal.processes.map(({ pid, started }) => `${pid} ${started}`))
+  const others = await processesWorkingOn(folder)
+  return [...journal.processes, ...others.filter(({ pid, started }) => !known.has(`${pid} ${started}`))]
 }
 
 async function stopAll(processes: readonly NamedProcess[], { graceMs }: TearDownOptions): Promise<StoppedProcess[]> {

@@ -20,7 +20,8 @@ export async function descendants(pid: number): Promise<ProcessIdentity[]> {
   return await Promise.all(found.slice(1).map(identifyProcess))
 }
 
-async function listProcesses(): Promise<number[]> {
+/** Ids of the processes that are seen here; none where there is no `/proc`. */
+export async function listProcesses(): Promise<number[]> {
   try {
     return (await readdir('/proc')).filter(name => /^\d+$/.test(name)).map(Number)
   } catch {

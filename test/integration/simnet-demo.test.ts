@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readdir } from 'node:fs/promises'
 import { CliProcess, runCli } from '../support/cli-process.ts'
-import { processesWith } from '../support/processes-with.ts'
+import { commandsWith, killProcessesWith, processesWith } from '../support/processes-with.ts'
 import { useTempFolder } from '../support/temp-folder.ts'
 import { until } from '../support/until.ts'
 
@@ -47,11 +47,13 @@ function sum(values: Iterable<string>): bigint {
 
 describe('simnet demo', function () {
   this.timeout(LIMIT_MS)
+  // Declared first, so that it runs before the folder goes; nothing is left unless the test failed.
+  afterEach(() => killProcessesWith(`TMPDIR=${folder()}`))
   const folder = useTempFolder()
   const environment = (): NodeJS.ProcessEnv => ({ TMPDIR: folder(), COCOON_SIMNET: `${folder()}/never-used` })
 
   async function assertNothingLeft(): Promise<void> {
-    assert.deepEqual(await processesWith(`TMPDIR=${folder()}`), [])
+    assert.deepEqual(await commandsWith(`TMPDIR=${folder()}`), [])
     assert.deepEqual(await readdir(folder()), [])
   }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { access, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CliProcess, runCli } from '../support/cli-process.ts'
-import { processesWith } from '../support/processes-with.ts'
+import { commandsWith, killProcessesWith, processesWith } from '../support/processes-with.ts'
 import { useTempFolder } from '../support/temp-folder.ts'
 import { until } from '../support/until.ts'
 
@@ -27,13 +27,15 @@ function firstObject<T>(text: string): T {
 
 describe('simnet up', function () {
   this.timeout(LIMIT_MS)
+  // Declared first, so that it runs before the folder goes; nothing is left unless the test failed.
+  afterEach(() => killProcessesWith(`TMPDIR=${folder()}`))
   const folder = useTempFolder()
   const simnet = (): string => join(folder(), 'simnet')
   const environment = (): NodeJS.ProcessEnv => ({ TMPDIR: folder(), COCOON_SIMNET: simnet() })
   const run = (...args: string[]) => runCli(args, { env: environment() })
 
   async function assertNothingLeft(): Promise<void> {
-    assert.deepEqual(await processesWith(`TMPDIR=${folder()}`), [])
+    assert.deepEqual(await commandsWith(`TMPDIR=${folder()}`), [])
     assert.deepEqual(await readdir(folder()), [])
   }
 

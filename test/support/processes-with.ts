@@ -15,3 +15,16 @@ async function environmentOf(pid: number): Promise<string[]> {
     return []
   }
 }
+
+/** Their command lines, for a message that tells which they are. */
+export async function commandsWith(entry: string): Promise<string[]> {
+  const pids = await processesWith(entry)
+  return Promise.all(pids.map(async pid => `${pid}: ${(await readFile(`/proc/${pid}/cmdline`, 'utf8')).replaceAll('\0', ' ')}`))
+}
+
+/** Ends whatever a failed test left running. */
+export async function killProcessesWith(entry: string): Promise<void> {
+  for (const pid of await processesWith(entry)) {
+    process.kill(pid, 'SIGKILL')
+  }
+}

@@ -28,8 +28,8 @@ describe('a simnet folder', () => {
     await rm(root, { recursive: true, force: true })
   })
 
-  async function start(name: string): Promise<Launched> {
-    const process = await launch({ name, args: STAY, eventFile: join(root, `${name}.out`), errorFile: join(root, `${name}.err`) })
+  async function start(name: string, args: readonly string[] = []): Promise<Launched> {
+    const process = await launch({ name, args: [...STAY, '--', ...args], eventFile: join(root, `${name}.out`), errorFile: join(root, `${name}.err`) })
     launched.push(process)
     return process
   }
@@ -59,6 +59,16 @@ describe('a simnet folder', () => {
     assert.deepEqual(stopped.map(({ name, outcome }) => [name, outcome]), [['provider-1', 'stopped'], ['chain', 'stopped']])
     assert.deepEqual(await readdir(root).then(names => names.filter(name => name === 'simnet')), [])
     await assertAllEnded()
+  })
+
+  it('takes along what works in it and is in no journal', async () => {
+    await simnetWith(['chain'])
+    const home = join(folder, 'provider-7')
+    await mkdir(home)
+    const [forgotten, stranger] = [await start('forgotten', ['--home', home]), await start('stranger', ['--home', `${folder}-2/provider-7`])]
+    const stopped = await tearDown(folder)
+    assert.deepEqual(stopped.map(({ name, pid }) => [name, pid]), [['provider-7', forgotten.identity.pid], ['chain', launched[0]?.identity.pid]])
+    assert.equal(await isRunning(stranger.identity), true)
   })
 
   it('keeps what is not the simnet\'s', async () => {
