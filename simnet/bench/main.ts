@@ -5,7 +5,7 @@ import { type Engine, defaultModelPath, openLlamaEngine } from '../../src/infere
 import type { CocoonNode } from '../../src/index.ts'
 import { toHex } from '../../src/core/bytes.ts'
 import { PROTOCOLS } from '../../src/wire/protocols.ts'
-import { type AnswerTiming, timeAnswer, tokensPerSecond } from './answer-timer.ts'
+import { type AnswerTiming, streamRate, timeAnswer, wholeRate } from './answer-timer.ts'
 import { BenchMesh } from './bench-mesh.ts'
 import { median, round, spread } from './statistics.ts'
 import { benchVouchers } from './vouchers.ts'
@@ -101,13 +101,18 @@ async function compareStreams(client: CocoonNode) {
     inProcess.push(await timeAnswer(generate(engine)))
     overMesh.push(await timeAnswer(ask(client)))
   }
-  const ratios = overMesh.map((timing, at) => tokensPerSecond(timing) / tokensPerSecond(inProcess[at] as AnswerTiming))
+  const ratios = (rate: (timing: AnswerTiming) => number) =>
+    spread(
+      overMesh.map((timing, at) => rate(timing) / rate(inProcess[at] as AnswerTiming)),
+      3
+    )
   const added = overMesh.map((timing, at) => timing.firstTokenMs - (inProcess[at] as AnswerTiming).firstTokenMs)
   return {
     tokensPerAnswer: median(overMesh.map(({ tokens }) => tokens)),
-    meshTokensPerSecond: spread(overMesh.map(tokensPerSecond)),
-    engineTokensPerSecond: spread(inProcess.map(tokensPerSecond)),
-    meshOverEngine: spread(ratios, 3),
+    meshTokensPerSecond: spread(overMesh.map(streamRate)),
+    engineTokensPerSecond: spread(inProcess.map(streamRate)),
+    meshOverEngine: ratios(streamRate),
+    wholeAnswerMeshOverEngine: ratios(wholeRate),
     warmAddedFirstTokenMs: spread(added, 2),
     engineFirstTokenMs: round(median(inProcess.map(({ firstTokenMs }) => firstTokenMs)))
   }

@@ -1,6 +1,13 @@
 import { toHex } from '../core/bytes.ts'
 import { CancelledError } from '../core/errors.ts'
-import { type DepositPolicy, type JobBounds, maxJobCost, type PayerChannelInfo, type PayerJob } from '../payments/index.ts'
+import {
+  type DepositPolicy,
+  initialAuthorization,
+  type JobBounds,
+  maxJobCost,
+  type PayerChannelInfo,
+  type PayerJob
+} from '../payments/index.ts'
 import { responseOpener } from '../seal/index.ts'
 import type { Recipient } from '../wire/announcement.ts'
 import type { JobUpMessage } from '../wire/job-stream.ts'
@@ -61,6 +68,9 @@ export async function* answer(
   let run: JobRun | undefined
   let confirmed = false
   try {
+    // Signing and storing the first voucher takes as long as opening the stream: both at once.
+    const firstVoucher = payerJob.payUpTo(initialAuthorization(bounds))
+    firstVoucher.catch(() => undefined)
     const stream = await mesh.open(peer.peerId, PROTOCOLS.job, { maxFrameBytes: LIMITS.jobFrameBytes, ...abort })
     run = new JobRun(
       { stream, opener, payerJob, payer },
@@ -68,6 +78,7 @@ export async function* answer(
         peerId: peer.peerId,
         open: openMessage(job, settings, channel, target.recipient),
         ...(sealed.body.kind === 'later' ? { laterBody: sealed.sealedRequest } : {}),
+        firstVoucher,
         bounds,
         stallTimeoutMs: settings.stallTimeoutMs
       }
@@ -85,8 +96,10 @@ export async function* answer(
       }
       const stored = storeReceipt(components, job, settings, channel, payerJob, run, event, opener.chainHash)
       confirmed = true
-      await payerJob.end({ cost: run.cost, usage: run.usage, confirmed })
-      await components.receipts.save(stored)
+      await Promise.all([
+        payerJob.end({ cost: run.cost, usage: run.usage, confirmed }),
+        components.receipts.save(stored)
+      ])
       if (signal?.aborted === true) {
         throw new CancelledError()
       }

@@ -8,11 +8,11 @@ import {
   checkUsage,
   decodeVoucher,
   encodeVoucher,
-  initialAuthorization,
   type JobBounds,
   nextAuthorization,
   type PayerChannels,
-  type PayerJob
+  type PayerJob,
+  type Voucher
 } from '../payments/index.ts'
 import type { ResponseOpener } from '../seal/index.ts'
 import { decodeAnswerEvent } from '../wire/answer-event.ts'
@@ -24,6 +24,8 @@ import { AnswerBrokenError } from './failures.ts'
 export interface JobRunInit {
   peerId: string
   open: Omit<Extract<JobUpMessage, { type: 'open' }>, 'type' | 'voucher'>
+  /** The payment that opens the job, already under way. */
+  firstVoucher: Promise<Voucher>
   /** The sealed request, when it was only named by size and digest so far. */
   laterBody?: Uint8Array
   /** Prices, window and limits both sides meter by. */
@@ -140,9 +142,9 @@ export class JobRun {
   }
 
   async #start(signal: AbortSignal | undefined): Promise<void> {
-    const { stream, payerJob } = this.#components
-    const { open, laterBody, bounds } = this.#init
-    const voucher = await payerJob.payUpTo(initialAuthorization(bounds))
+    const { stream } = this.#components
+    const { open, laterBody, firstVoucher } = this.#init
+    const voucher = await firstVoucher
     this.#vouchers++
     await stream.write(encodeJobUp({ type: 'open', ...open, voucher: encodeVoucher(voucher) }))
     for (let at = 0; laterBody !== undefined && at < laterBody.byteLength; at += LIMITS.bodyPartBytes) {

@@ -127,9 +127,14 @@ export class JobSession {
     const { payee, enclave } = this.#components
     const { channel } = await payee.admit(open.channel, this.#peerId, { signal: stop })
     const first = this.#voucherFor(channel, open.voucher)
-    await payee.accept(first, { signal: stop })
+    const booking = this.#book(channel, first, stop)
+    // Checked below; until then a refusal must not count as unhandled.
+    booking.catch(() => undefined)
+    if (work.body.kind === 'later') {
+      await booking
+    }
     const sealedRequest = await receiveBody(work.body, this.#stream, () => this.#patience(stop))
-    const job = await payee.startJob(channel, { jobId: this.#jobId, peerId: this.#peerId }, { signal: stop })
+    // The enclave reads the prompt while the books are written: nothing is released before both are done.
     const run = enclave.run(
       {
         jobId: open.jobId,
@@ -146,7 +151,18 @@ export class JobSession {
       { signal: stop }
     )
     this.#readUpward(run, channel, stop).catch(err => this.#ended.abort(err))
+    const job = await booking.catch((err: unknown) => {
+      run.cancel()
+      throw err
+    })
     return this.#relay(run, job, stop)
+  }
+
+  /** Takes the first voucher and opens the job in the books; durable when it resolves. */
+  async #book(channel: string, voucher: Voucher, stop: AbortSignal): Promise<PayeeJob> {
+    const { payee } = this.#components
+    await payee.accept(voucher, { signal: stop })
+    return payee.startJob(channel, { jobId: this.#jobId, peerId: this.#peerId }, { signal: stop })
   }
 
   /** Chunks down, each after it is paid for; the receipt after the books are closed. */
