@@ -105,11 +105,11 @@ function eventsOf(child: ChildProcess): (wanted: (event: Event) => boolean) => P
   const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream })[Symbol.asyncIterator]()
   return async wanted => {
     for (;;) {
-      const { value, done } = await lines.next()
-      if (done === true) {
+      const line = await lines.next()
+      if (line.done === true) {
         throw new Error('The process ended before it was ready')
       }
-      const event = JSON.parse(value) as Event
+      const event = JSON.parse(line.value) as Event
       if (wanted(event)) {
         return event
       }

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type AbortOptions, anySignal, throwIfAborted } from '../core/abort.ts'
-import { fromHex, toHex } from '../core/bytes.ts'
+import { fromHex } from '../core/bytes.ts'
 import { CancelledError, CocoonError, errorCode, NetworkError, PeerError } from '../core/errors.ts'
 import { minNano, type NanoTon } from '../core/nano-ton.ts'
 import type { CandidateNeeds } from '../market/index.ts'
@@ -23,7 +23,7 @@ const DEFAULT_DISCOVERY_TIMEOUT_MS = 10_000
 const DEFAULT_OFFER_TIMEOUT_MS = 8_000
 const DEFAULT_STALL_TIMEOUT_MS = 30_000
 const ANNOUNCE_ATTEMPTS = 3
-const DISCOVERY_ATTEMPTS = 3
+const DISCOVERY_PATIENCE_MS = 5_000
 const DISCOVERY_PAUSE_MS = 700
 
 /** The client role: finds attested providers, seals requests to them, pays for answers as they come. */
@@ -190,11 +190,12 @@ export class Client {
 
   /** Looks again a moment later if nobody is found: a provider publishes its record as soon as it sees a first peer. */
   async #candidates(request: AskRequest, signal: AbortSignal | undefined): Promise<Candidate[]> {
-    for (let attempt = 1; ; attempt++) {
+    const giveUpMs = this.#components.clock.nowMs() + DISCOVERY_PATIENCE_MS
+    for (;;) {
       try {
         return await this.#candidatesOnce(request, signal)
       } catch (err) {
-        if (errorCode(err) !== 'NO_PROVIDERS' || attempt === DISCOVERY_ATTEMPTS) {
+        if (errorCode(err) !== 'NO_PROVIDERS' || this.#components.clock.nowMs() > giveUpMs) {
           throw err
         }
       }

@@ -1,7 +1,7 @@
 import { throwIfAborted } from '../core/abort.ts'
 import { CancelledError, errorCode, PeerError } from '../core/errors.ts'
 import { maxNano, type NanoTon, ZERO_NANO_TON } from '../core/nano-ton.ts'
-import { type TokenPrices, type TokenUsage, tokenCost } from '../core/price.ts'
+import { type TokenUsage, tokenCost } from '../core/price.ts'
 import { type JobEvent, type JobState, nextJobState } from '../market/index.ts'
 import type { MeshStream } from '../mesh/index.ts'
 import {
@@ -128,6 +128,8 @@ export class JobRun {
       if (signal?.aborted === true) {
         throw new CancelledError('Cancelled', { cause: err })
       }
+      // What is being signed counts as paid.
+      await this.#paying.catch(() => undefined)
       throw this.#broken(err)
     } finally {
       signal?.removeEventListener('abort', cancel)
@@ -147,9 +149,14 @@ export class JobRun {
     const voucher = await firstVoucher
     this.#vouchers++
     await stream.write(encodeJobUp({ type: 'open', ...open, voucher: encodeVoucher(voucher) }))
-    for (let at = 0; laterBody !== undefined && at < laterBody.byteLength; at += LIMITS.bodyPartBytes) {
+    await this.#sendBody(laterBody ?? new Uint8Array(), signal)
+  }
+
+  async #sendBody(body: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
+    for (let at = 0; at < body.byteLength; at += LIMITS.bodyPartBytes) {
       signal?.throwIfAborted()
-      await stream.write(encodeJobUp({ type: 'part', bytes: laterBody.subarray(at, at + LIMITS.bodyPartBytes) }))
+      const bytes = body.subarray(at, at + LIMITS.bodyPartBytes)
+      await this.#components.stream.write(encodeJobUp({ type: 'part', bytes }))
     }
   }
 

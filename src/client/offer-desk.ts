@@ -61,8 +61,6 @@ export class OfferDesk {
       resolve = onOffer
       reject = onFailure
     })
-    // The caller may fail before it awaits the offer: that must not become an unhandled rejection.
-    promise.catch(() => undefined)
     const refusals: string[] = []
     this.#calls.set(key, { invited, policy, refusals, take: resolve, taken: false })
     const timer = setTimeout(() => {
@@ -76,7 +74,10 @@ export class OfferDesk {
       options.signal?.removeEventListener('abort', cancel)
       this.#calls.delete(key)
     }
-    return { offer: promise.finally(close), close }
+    const offer = promise.finally(close)
+    // The caller may fail before it awaits the offer: that must not become an unhandled rejection.
+    offer.catch(() => undefined)
+    return { offer, close }
   }
 
   async #receive(stream: MeshStream, peerId: string): Promise<void> {

@@ -39,7 +39,7 @@ export class WarmSessions {
   }
 
   keep(modelDigestHex: string, session: WarmSession): void {
-    const sessions = this.#sessions.get(modelDigestHex) ?? new Map()
+    const sessions = this.#sessions.get(modelDigestHex) ?? new Map<string, WarmSession & { expiresAtMs: number }>()
     sessions.set(session.peer.peerId, { ...session, expiresAtMs: this.#clock.nowMs() + SESSION_LIFE_MS })
     this.#sessions.set(modelDigestHex, sessions)
   }

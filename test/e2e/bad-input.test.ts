@@ -170,12 +170,16 @@ describe('bad input at the command line', function () {
     assert.match(outcome.stderr, /line 2/)
     assert.doesNotMatch(outcome.stderr, /^\s+at /m)
     const results = await lines(output)
-    assert.deepEqual(results.map(result => result['custom_id']).sort(), ['a', 'b'])
+    assert.deepEqual(new Set(results.map(result => result['custom_id'])), new Set(['a', 'b']))
+    assert.equal(results.length, 2)
 
     await writeFile(input, `${line('a')}\n${line('c')}\n${line('b')}\n`)
     const again = await runCli(['submit', '--home', client, input, '-o', output])
     assert.equal(again.code, 0, again.stderr)
-    assert.deepEqual((await lines(output)).map(result => result['custom_id']).sort(), ['a', 'b', 'c'])
+    assert.deepEqual(
+      (await lines(output)).slice(2).map(result => result['custom_id']),
+      ['c']
+    )
   })
 })
 

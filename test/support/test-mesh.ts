@@ -87,7 +87,7 @@ export class TestMesh {
 
   /** Waits until every provider's record is in the DHT. */
   async published(): Promise<void> {
-    await Promise.all(this.#nodes.map(node => node.provider?.published))
+    await Promise.all(this.#nodes.flatMap(({ provider }) => (provider === undefined ? [] : [provider.published])))
   }
 
   async stop(): Promise<void> {
