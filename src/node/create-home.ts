@@ -1,5 +1,12 @@
 import { stat } from 'node:fs/promises'
-import { type ConfigFile, createHome as createHomeFolder, homeFolder, lockHome, type Network, writeConfig } from '../config/index.ts'
+import {
+  type ConfigFile,
+  createHome as createHomeFolder,
+  homeFolder,
+  lockHome,
+  type Network,
+  writeConfig
+} from '../config/index.ts'
 import { UsageError } from '../core/errors.ts'
 import { systemRandom } from '../core/random.ts'
 import { peerIdentity } from '../mesh/index.ts'
@@ -26,7 +33,8 @@ export interface CreatedHome {
  * Makes a home folder with its keys and configuration. The configuration is written last: a home without one is not
  * a home yet, and a second try goes on where the first one stopped.
  *
- * @throws {UsageError} `HOME_EXISTS`, `CONFIG_INVALID`
+ * @throws {UsageError} `HOME_EXISTS`, `CONFIG_INVALID`; `KEY_EXISTS` or `KEY_WRONG_PASSPHRASE` if an earlier try left keys that the
+ *   passphrase does not protect
  * @throws {EnvironmentError} `HOME_NOT_WRITABLE`, `HOME_LOCKED`
  */
 export async function createHome(init: CreateHomeInit): Promise<CreatedHome> {

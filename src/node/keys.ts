@@ -1,5 +1,6 @@
-import { createKeyFile, type HomeFolder, KEY_KINDS, readKeyFile, SEED_BYTES } from '../config/index.ts'
+import { createKeyFile, type HomeFolder, KEY_KINDS, type KeyKind, readKeyFile, SEED_BYTES } from '../config/index.ts'
 import { type Ed25519KeyPair, ed25519FromSeed } from '../core/ed25519.ts'
+import { errorCode } from '../core/errors.ts'
 import type { Random } from '../core/random.ts'
 
 /** The keys of a home folder. */
@@ -27,9 +28,43 @@ export async function readKeys(home: HomeFolder, passphrase: string | undefined)
   }
 }
 
-/** Makes every key of a new home folder. Never overwrites one. */
+/**
+ * Makes every key that a home folder lacks. Never overwrites one: those that an earlier try left are used, if they are
+ * protected as asked for.
+ *
+ * @throws {UsageError} `KEY_EXISTS` if there is one in plain text where a passphrase is wanted
+ * @throws {UsageError} `KEY_NEEDS_PASSPHRASE`, `KEY_WRONG_PASSPHRASE`, `KEY_PASSPHRASE_EMPTY`
+ * @throws {EnvironmentError} `HOME_NOT_WRITABLE`, `KEY_FILE_CORRUPT`, `KEY_FILE_PERMISSIONS`
+ */
 export async function createKeys(home: HomeFolder, passphrase: string | undefined, random: Random): Promise<void> {
+  const options = passphrase === undefined ? {} : { passphrase }
+  const missing: KeyKind[] = []
   for (const kind of KEY_KINDS) {
-    await createKeyFile(home, kind, random.bytes(SEED_BYTES), passphrase === undefined ? {} : { passphrase })
+    const left = await leftKey(home, kind)
+    if (left === 'sealed') {
+      // Before any key is made: all of them must open with one passphrase.
+      await readKeyFile(home, kind, options)
+    } else if (left === 'none' || passphrase !== undefined) {
+      missing.push(kind)
+    }
+  }
+  for (const kind of missing) {
+    await createKeyFile(home, kind, random.bytes(SEED_BYTES), options)
+  }
+}
+
+async function leftKey(home: HomeFolder, kind: KeyKind): Promise<'none' | 'plain' | 'sealed'> {
+  try {
+    await readKeyFile(home, kind)
+    return 'plain'
+  } catch (err) {
+    switch (errorCode(err)) {
+      case 'KEY_MISSING':
+        return 'none'
+      case 'KEY_NEEDS_PASSPHRASE':
+        return 'sealed'
+      default:
+        throw err
+    }
   }
 }
