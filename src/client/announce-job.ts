@@ -58,7 +58,12 @@ export interface AnnounceInit {
  *
  * @throws {NetworkError} `NO_OFFER`, or `NO_GOSSIP_PEERS` if nobody listens on the model's topic
  */
-export async function announceJob(mesh: Mesh, desk: OfferDesk, job: SealedJob, init: AnnounceInit): Promise<TakenOffer> {
+export async function announceJob(
+  mesh: Mesh,
+  desk: OfferDesk,
+  job: SealedJob,
+  init: AnnounceInit
+): Promise<TakenOffer> {
   const invited = new Set(job.peers.map(({ peer }) => peer.peerId))
   const call = desk.call(job.jobId, invited, init.policy, {
     timeoutMs: init.timeoutMs,

@@ -88,7 +88,13 @@ export async function* answer(
     for await (const event of run.events(signal)) {
       if (!announced) {
         announced = true
-        yield { type: 'provider', peerId: peer.peerId, tier: peer.enclave.tier, warm: job.warm, channel: channel.channel }
+        yield {
+          type: 'provider',
+          peerId: peer.peerId,
+          tier: peer.enclave.tier,
+          warm: job.warm,
+          channel: channel.channel
+        }
       }
       if (event.type === 'text') {
         yield { type: 'text', text: decoder.decode(event.bytes, { stream: true }) }

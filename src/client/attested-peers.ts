@@ -29,7 +29,10 @@ const EXCHANGE_TIMEOUT_MS = 10_000
  */
 export function expectModel({ peerId, enclave }: AttestedPeer, modelDigestHex: string): void {
   if (!enclave.statement.modelDigests.includes(modelDigestHex)) {
-    throw new PeerError('MODEL_MISMATCH', `${peerId} advertises the model ${modelDigestHex}, which its enclave does not run`)
+    throw new PeerError(
+      'MODEL_MISMATCH',
+      `${peerId} advertises the model ${modelDigestHex}, which its enclave does not run`
+    )
   }
 }
 

@@ -57,9 +57,13 @@ export async function findCandidates(
   }
   const ranked = rankCandidates(found, needs, mesh.peerId)
   if (ranked.length === 0) {
-    throw new NetworkError('NO_USABLE_PROVIDER', `${found.length} provider(s) found, none usable: ${reasons(found, needs)}`, {
-      details: { model: modelDigestHex, found: found.length }
-    })
+    throw new NetworkError(
+      'NO_USABLE_PROVIDER',
+      `${found.length} provider(s) found, none usable: ${reasons(found, needs)}`,
+      {
+        details: { model: modelDigestHex, found: found.length }
+      }
+    )
   }
   return ranked
 }

@@ -270,7 +270,10 @@ export class JobRun {
   #advance(event: JobEvent): void {
     const next = nextJobState(this.#state, event)
     if (next === undefined) {
-      throw new PeerError('MESSAGE_UNEXPECTED', `The provider sent a message that cannot come when a job is ${this.#state}`)
+      throw new PeerError(
+        'MESSAGE_UNEXPECTED',
+        `The provider sent a message that cannot come when a job is ${this.#state}`
+      )
     }
     this.#state = next
   }

@@ -65,7 +65,9 @@ export class OfferDesk {
     this.#calls.set(key, { invited, policy, refusals, take: resolve, taken: false })
     const timer = setTimeout(() => {
       const why = refusals.length === 0 ? 'none answered' : refusals.join(', ')
-      reject(new NetworkError('NO_OFFER', `No offer from ${invited.size} provider(s) within ${options.timeoutMs} ms: ${why}`))
+      reject(
+        new NetworkError('NO_OFFER', `No offer from ${invited.size} provider(s) within ${options.timeoutMs} ms: ${why}`)
+      )
     }, options.timeoutMs)
     const cancel = (): void => reject(new CancelledError('Cancelled', { cause: options.signal?.reason }))
     options.signal?.addEventListener('abort', cancel, { once: true })

@@ -181,7 +181,11 @@ async function joinMesh(init: NodeInit, { config, keys, store, clock, logger }: 
   )
 }
 
-function wireProvider({ config, keys, chain, wallet, payee, clock, logger }: Account, mesh: Mesh, enclave: Enclave): Provider {
+function wireProvider(
+  { config, keys, chain, wallet, payee, clock, logger }: Account,
+  mesh: Mesh,
+  enclave: Enclave
+): Provider {
   const { prices, minimumDeposit, windowTokens } = config.provider
   return new Provider(
     { logger: logger.child('provider'), clock, random: systemRandom, mesh, enclave, payee, chain },

@@ -2,10 +2,14 @@ import { createWriteStream } from 'node:fs'
 import { join } from 'node:path'
 import type { HomeFolder } from '../config/index.ts'
 import type { Clock } from '../core/clock.ts'
-import { lineLogger, type Logger, type LogLevel } from '../core/logger.ts'
+import { type Logger, type LogLevel, lineLogger } from '../core/logger.ts'
 
 /** The home's log: one file, appended to. A log that cannot be written never stops the node. */
-export function openLog(home: HomeFolder, level: LogLevel, clock: Clock): { logger: Logger; close: () => Promise<void> } {
+export function openLog(
+  home: HomeFolder,
+  level: LogLevel,
+  clock: Clock
+): { logger: Logger; close: () => Promise<void> } {
   const file = createWriteStream(join(home.logsFolder, 'node.log'), { flags: 'a', mode: 0o600 })
   let usable = true
   file.on('error', () => {

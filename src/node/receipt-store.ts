@@ -1,6 +1,12 @@
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { decodeReceipt, decodeStoredReceipt, encodeStoredReceipt, type Receipt, type StoredReceipt } from '../attest/index.ts'
+import {
+  decodeReceipt,
+  decodeStoredReceipt,
+  encodeStoredReceipt,
+  type Receipt,
+  type StoredReceipt
+} from '../attest/index.ts'
 import { EnvironmentError, errorCode, UsageError } from '../core/errors.ts'
 
 /** A receipt on disk. */
@@ -69,7 +75,10 @@ class FileReceiptStore implements ReceiptStore {
   async #find(prefix: string): Promise<string> {
     const [path, second] = await this.#paths(prefix)
     if (path === undefined) {
-      throw new UsageError('RECEIPT_UNKNOWN', `No receipt begins with ${prefix}: list them with "cocoon-node receipt list"`)
+      throw new UsageError(
+        'RECEIPT_UNKNOWN',
+        `No receipt begins with ${prefix}: list them with "cocoon-node receipt list"`
+      )
     }
     if (second !== undefined) {
       throw new UsageError('RECEIPT_AMBIGUOUS', `Several receipts begin with ${prefix}: give more digits`)
@@ -97,9 +106,13 @@ class FileReceiptStore implements ReceiptStore {
     try {
       text = await readFile(path, 'utf8')
     } catch (cause) {
-      throw new UsageError('RECEIPT_UNKNOWN', `No receipt can be read at ${path}: list them with "cocoon-node receipt list"`, {
-        cause
-      })
+      throw new UsageError(
+        'RECEIPT_UNKNOWN',
+        `No receipt can be read at ${path}: list them with "cocoon-node receipt list"`,
+        {
+          cause
+        }
+      )
     }
     return decodeStoredReceipt(text)
   }

@@ -34,7 +34,9 @@ export async function openStore(folder: string): Promise<Store> {
 }
 
 // `datastore-level` is typed for a whole database but uses only what a sublevel has too.
-function asLevel(sublevel: AbstractSublevel<ClassicLevel<string, string>, string | Buffer | Uint8Array, string, Uint8Array>) {
+function asLevel(
+  sublevel: AbstractSublevel<ClassicLevel<string, string>, string | Buffer | Uint8Array, string, Uint8Array>
+) {
   return sublevel as unknown as Extract<ConstructorParameters<typeof LevelDatastore>[0], object>
 }
 

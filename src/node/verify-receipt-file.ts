@@ -1,4 +1,10 @@
-import { type AttestationPolicy, DEFAULT_POLICY, SIMNET_POLICY, type VerifiedReceipt, verifyStoredReceipt } from '../attest/index.ts'
+import {
+  type AttestationPolicy,
+  DEFAULT_POLICY,
+  SIMNET_POLICY,
+  type VerifiedReceipt,
+  verifyStoredReceipt
+} from '../attest/index.ts'
 import { PeerKeys } from '../mesh/index.ts'
 import { receiptStore } from './receipt-store.ts'
 
@@ -15,7 +21,10 @@ export interface VerifyReceiptInit {
  * @throws {UsageError} `RECEIPT_UNKNOWN`, `RECEIPT_AMBIGUOUS`
  * @throws {AttestationError} with the code of the check that failed
  */
-export async function verifyReceiptFile(idOrPath: string, init: VerifyReceiptInit): Promise<VerifiedReceipt & { path: string }> {
+export async function verifyReceiptFile(
+  idOrPath: string,
+  init: VerifyReceiptInit
+): Promise<VerifiedReceipt & { path: string }> {
   const { path, stored } = await receiptStore(init.receiptsFolder).get(idOrPath)
   const policy: AttestationPolicy = init.allowSimulated ? SIMNET_POLICY : DEFAULT_POLICY
   const keys = new PeerKeys()

@@ -50,7 +50,10 @@ export class ChannelService {
     }
     const { info, highest } = this.#heldFor(channel, peerId)
     const { openedLt, delivered } = info
-    const signed = { cumulative: highest?.cumulative ?? ZERO_NANO_TON, signature: highest?.signature ?? new Uint8Array() }
+    const signed = {
+      cumulative: highest?.cumulative ?? ZERO_NANO_TON,
+      signature: highest?.signature ?? new Uint8Array()
+    }
     return { type: 'state', channel, openedLt, ...signed, delivered }
   }
 

@@ -110,7 +110,10 @@ export class JobSession {
       if (toHex(direct.modelDigest) !== toHex(this.#init.modelDigest)) {
         throw new PeerError('MODEL_MISMATCH', `This provider does not serve the model ${toHex(direct.modelDigest)}`)
       }
-      if (!slots.reserve(this.#slotKey, this.#peerId, this.#init.patienceMs) || !slots.begin(this.#slotKey, this.#peerId)) {
+      if (
+        !slots.reserve(this.#slotKey, this.#peerId, this.#init.patienceMs) ||
+        !slots.begin(this.#slotKey, this.#peerId)
+      ) {
         throw new PeerError('PROVIDER_BUSY', `All ${slots.total} places of this provider are taken`)
       }
       return direct
@@ -245,7 +248,9 @@ export class JobSession {
         type: 'failed',
         code: known ? err.code : 'PROVIDER_FAILED',
         message: known ? err.message : 'The provider could not finish the job',
-        ...(err instanceof VoucherStaleError && err.highest !== undefined ? { highest: encodeVoucher(err.highest) } : {})
+        ...(err instanceof VoucherStaleError && err.highest !== undefined
+          ? { highest: encodeVoucher(err.highest) }
+          : {})
       })
       await this.#stream.close({ signal: AbortSignal.timeout(this.#init.patienceMs) })
     } catch (cause) {

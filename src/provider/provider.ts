@@ -228,7 +228,8 @@ export class Provider {
       return
     }
     const { challenge } = decodeAttestRequest(frame)
-    const reply = challenge.byteLength === 0 ? this.#identity.current : await this.#identity.challenged(challenge, { signal })
+    const reply =
+      challenge.byteLength === 0 ? this.#identity.current : await this.#identity.challenged(challenge, { signal })
     await stream.write(encodeAttestReply(reply))
     await stream.close({ signal })
   }

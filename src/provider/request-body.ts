@@ -12,7 +12,11 @@ import { LIMITS } from '../wire/limits.ts'
  * @throws {PeerError} `BODY_INCOMPLETE` if the stream ends early, `BODY_MISMATCH` if it is not the announced one or
  *   does not come in parts of `LIMITS.bodyPartBytes`
  */
-export async function receiveBody(body: SealedBody, stream: MeshStream, patience: () => AbortSignal): Promise<Uint8Array> {
+export async function receiveBody(
+  body: SealedBody,
+  stream: MeshStream,
+  patience: () => AbortSignal
+): Promise<Uint8Array> {
   if (body.kind === 'inline') {
     return body.sealedRequest
   }
@@ -29,7 +33,10 @@ export async function receiveBody(body: SealedBody, stream: MeshStream, patience
     }
     // Whole parts: with a few bytes at a time a client could hold its place for days.
     if (message.bytes.byteLength !== Math.min(LIMITS.bodyPartBytes, body.sizeBytes - size)) {
-      throw new PeerError('BODY_MISMATCH', `A part of the request has ${message.bytes.byteLength} bytes: it must be whole`)
+      throw new PeerError(
+        'BODY_MISMATCH',
+        `A part of the request has ${message.bytes.byteLength} bytes: it must be whole`
+      )
     }
     parts.push(message.bytes)
     size += message.bytes.byteLength
