@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import { makeReceipt, type Receipt, verifyAttestation } from '../../../src/attest/index.ts'
+import type { AttestedPeer } from '../../../src/client/attested-peers.ts'
+import { checkReceipt, type SeenJob } from '../../../src/client/check-receipt.ts'
+import { fromHex } from '../../../src/core/bytes.ts'
+import { ed25519FromSeed } from '../../../src/core/ed25519.ts'
+import { nanoTon } from '../../../src/core/nano-ton.ts'
+import { attestation, CLIENT_PEER_ID, PEER_ID, receiptFields, receiptKeys } from '../attest/fixtures.ts'
+
+async function attestedPeer(): Promise<AttestedPeer> {
+  const input = attestation()
+  const { statement, evidence, peerSignature } = input
+  return { peerId: PEER_ID, enclave: await verifyAttestation(input), statement, evidence, peerSignature }
+}
+
+const SEEN: SeenJob = {
+  jobId: fromHex('01'.repeat(16)),
+  requestDigest: fromHex('02'.repeat(32)),
+  answerDigest: fromHex('03'.repeat(32)),
+  modelDigestHex: 'aa'.repeat(32),
+  usage: { promptTokens: 100, cachedPromptTokens: 20, completionTokens: 64 },
+  prices: {
+    promptPerMTokens: nanoTon(1_000_000n),
+    cachedPromptPerMTokens: nanoTon(500_000n),
+    completionPerMTokens: nanoTon(2_000_001n)
+  },
+  channel: `0:${'04'.repeat(32)}`,
+  openedLt: 12345678901234567890n,
+  clientPeerId: CLIENT_PEER_ID
+}
+
+describe('check of a receipt', () => {
+  let peer: AttestedPeer
+  const make = (changes: Partial<Receipt> = {}, keys = receiptKeys) =>
+    makeReceipt({ ...receiptFields(peer.statement), ...changes }, keys.privateKey)
+  const check = (changes: Partial<Receipt> = {}, seen: Partial<SeenJob> = {}): Receipt => {
+    const { bytes, signature } = make(changes)
+    return checkReceipt(bytes, signature, peer, { ...SEEN, ...seen })
+  }
+
+  before(async () => {
+    peer = await attestedPeer()
+  })
+
+  it('accepts what the client saw', () => {
+    assert.equal(check().cost, '239')
+  })
+
+  it('refuses a receipt that differs from what the client saw in any field, naming it', () => {
+    const cases: Array<[keyof Receipt, Partial<SeenJob>]> = [
+      ['jobId', { jobId: new Uint8Array(16) }],
+      ['requestDigest', { requestDigest: new Uint8Array(32) }],
+      ['answerDigest', { answerDigest: new Uint8Array(32) }],
+      ['modelDigest', { modelDigestHex: 'ab'.repeat(32) }],
+      ['promptTokens', { usage: { ...SEEN.usage, promptTokens: 99 } }],
+      ['cachedPromptTokens', { usage: { ...SEEN.usage, cachedPromptTokens: 0 } }],
+      ['completionTokens', { usage: { ...SEEN.usage, completionTokens: 63 } }],
+      ['cost', { prices: { ...SEEN.prices, completionPerMTokens: nanoTon(1_000_000n) } }],
+      ['channel', { channel: `0:${'05'.repeat(32)}` }],
+      ['openedLt', { openedLt: 1n }],
+      ['clientPeerId', { clientPeerId: PEER_ID }]
+    ]
+    for (const [field, seen] of cases) {
+      assert.throws(() => check({}, seen), { code: 'RECEIPT_MISMATCH', details: { field, provider: PEER_ID } })
+    }
+    assert.throws(() => check({ providerPeerId: CLIENT_PEER_ID }), { code: 'RECEIPT_MISMATCH' })
+  })
+
+  it('refuses one of another enclave, statement or model, or that does not add up', () => {
+    const { bytes, signature } = make({}, ed25519FromSeed(new Uint8Array(32)))
+    assert.throws(() => checkReceipt(bytes, signature, peer, SEEN), { code: 'RECEIPT_SIGNATURE_INVALID' })
+    assert.throws(() => check({ statementDigest: '00'.repeat(32) }), { code: 'RECEIPT_STATEMENT_MISMATCH' })
+    assert.throws(() => check({ modelDigest: '00'.repeat(32) }), { code: 'RECEIPT_MODEL_MISMATCH' })
+    assert.throws(() => check({ cost: '240' }), { code: 'RECEIPT_COST_MISMATCH' })
+  })
+
+  it('answers damaged bytes with a coded refusal', () => {
+    const { bytes, signature } = make()
+    fc.assert(
+      fc.property(fc.nat({ max: bytes.byteLength * 8 - 1 }), bit => {
+        const damaged = bytes.map((byte, at) => (at === bit >> 3 ? byte ^ (1 << (bit & 7)) : byte))
+        assert.throws(() => checkReceipt(damaged, signature, peer, SEEN), { errorClass: 'attestation' })
+      }),
+      { numRuns: 60 }
+    )
+  })
+})
