@@ -35,6 +35,18 @@ export interface AnnouncedJobsComponents {
   }
 }
 
+/** An announcement for this enclave, within its price limits. */
+interface AddressedJob extends AcceptedJob {
+  from: string
+  waitsUntilMs: number
+}
+
+/** How long a job may wait for a place: about as long as its client waits for an offer. */
+const WAIT_MS = 8_000
+
+/** Jobs that wait at most; beyond them the oldest, which has the least time left, is forgotten. */
+const MAX_WAITING = 64
+
 /** A job this provider offered for and the client accepted: waiting for its job stream. */
 export interface AcceptedJob {
   announcement: JobAnnouncement
@@ -54,15 +66,18 @@ const CLOCK_TOLERANCE_MS = 10 * 60_000
 export class AnnouncedJobs {
   readonly #components: AnnouncedJobsComponents
   readonly #init: AnnouncedJobsInit
+  #waiting: AddressedJob[] = []
   readonly #accepted = new Map<string, AcceptedJob>()
   readonly #stopped = new AbortController()
 
   constructor(components: AnnouncedJobsComponents, init: AnnouncedJobsInit) {
     this.#components = components
     this.#init = init
+    components.slots.onRelease(() => this.#serveWaiting())
   }
 
   stop(): void {
+    this.#waiting = []
     this.#stopped.abort()
   }
 
@@ -88,6 +103,27 @@ export class AnnouncedJobs {
     if (recipient === undefined || !this.#fits(announcement)) {
       return
     }
+    const job = { from, announcement, recipient, waitsUntilMs: this.#components.clock.nowMs() + WAIT_MS }
+    if (this.#components.slots.free <= 0) {
+      this.#waiting.push(job)
+      this.#waiting.splice(0, this.#waiting.length - MAX_WAITING)
+      return
+    }
+    await this.#offerPlace(job)
+  }
+
+  /** Jobs that found no free place get one that is given back while their client still listens, first come first served. */
+  #serveWaiting(): void {
+    while (this.#waiting.length > 0 && this.#components.slots.free > 0) {
+      const job = this.#waiting.shift() as AddressedJob
+      if (job.waitsUntilMs > this.#components.clock.nowMs() && !this.#stopped.signal.aborted) {
+        void this.#offerPlace(job)
+      }
+    }
+  }
+
+  /** Never throws. */
+  async #offerPlace({ from, announcement, recipient }: AddressedJob): Promise<void> {
     const key = peerJobKey(from, announcement.jobId)
     if (!this.#components.slots.reserve(key, from, this.#init.offerTtlMs * 2)) {
       return

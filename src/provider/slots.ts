@@ -24,6 +24,7 @@ export class Slots {
   readonly total: number
   readonly #clock: Clock
   readonly #held = new Map<string, Reservation>()
+  #onRelease: () => void = () => undefined
 
   constructor(total: number, clock: Clock) {
     this.total = total
@@ -64,7 +65,14 @@ export class Slots {
   }
 
   release(jobKey: string): void {
-    this.#held.delete(jobKey)
+    if (this.#held.delete(jobKey)) {
+      this.#onRelease()
+    }
+  }
+
+  /** Calls back whenever a place is given back; one that merely ran out is noticed by whoever asks next. */
+  onRelease(listener: () => void): void {
+    this.#onRelease = listener
   }
 
   #dropExpired(): void {

@@ -55,10 +55,10 @@ export class TestMesh {
   }
 
   /** A provider that has published what it offers, or at least tried to where it is the first node. */
-  async provider(init: TestNodeInit = {}): Promise<CocoonNode> {
+  async provider({ slots = 2, ...init }: TestNodeInit & { slots?: number } = {}): Promise<CocoonNode> {
     const node = await this.#node('provider', init, config => ({
       ...config,
-      provider: { ...config.provider, threads: 1, slots: 2 }
+      provider: { ...config.provider, threads: 1, slots }
     }))
     if (this.#nodes.length > 1) {
       await node.provider?.published

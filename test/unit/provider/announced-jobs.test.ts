@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { NetworkError } from '../../../src/core/errors.ts'
 import { silentLogger } from '../../../src/core/logger.ts'
 import { nanoTon } from '../../../src/core/nano-ton.ts'
+import { until } from '../../support/until.ts'
 import { AnnouncedJobs } from '../../../src/provider/announced-jobs.ts'
-import { Slots } from '../../../src/provider/slots.ts'
+import { peerJobKey, Slots } from '../../../src/provider/slots.ts'
 import { encodeAnnouncement, type JobAnnouncement } from '../../../src/wire/announcement.ts'
 import { decodeOffer, encodeOfferAnswer, type Offer } from '../../../src/wire/offer.ts'
 import { PROTOCOLS } from '../../../src/wire/protocols.ts'
@@ -136,6 +137,27 @@ describe('announced jobs', () => {
     await desk.consider(desk.job())
     await desk.consider(desk.job({ jobId, recipients: [recipientOf(HPKE_KEY, jobId)] }))
     assert.equal(desk.offers.length, 1)
+  })
+
+  it('that find no free place are offered for in turn when one is given back, as long as their client listens', async () => {
+    const desk = await new Desk().start(1)
+    const first = desk.job()
+    const ids = [1, 2, 3].map(n => new Uint8Array(16).fill(n))
+    const later = ids.map(jobId => desk.job({ jobId, recipients: [recipientOf(HPKE_KEY, jobId)] }))
+    await desk.consider(first)
+    await desk.consider(later[0] as JobAnnouncement)
+    desk.attester.clock.advance(5_000)
+    await desk.consider(later[1] as JobAnnouncement)
+    await desk.consider(later[2] as JobAnnouncement)
+    assert.equal(desk.offers.length, 1)
+    // By now the client of the first one that waited has given up.
+    desk.attester.clock.advance(4_000)
+    desk.slots.release(peerJobKey(CLIENT, first.jobId))
+    await until(() => desk.offers.length > 1)
+    assert.deepEqual(desk.offers[1]?.offer.jobId, ids[1])
+    assert.equal(desk.slots.free, 0)
+    await until(() => desk.jobs.take(CLIENT, ids[1] as Uint8Array) !== undefined)
+    assert.equal(desk.offers.length, 2)
   })
 
   it('are not given to a stranger who read their id in the gossip', async () => {
