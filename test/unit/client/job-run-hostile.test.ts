@@ -6,9 +6,12 @@ import { maxJobCost } from '../../../src/payments/index.ts'
 import { amount, NO_USAGE } from '../../support/payment-pair.ts'
 import { Bench, BOUNDS, counts, DONE, WINDOW } from './job-run-fixture.ts'
 
+/** So few tokens that runs come to the last one. */
+const SHORT = { ...BOUNDS, maxCompletionTokens: 12 }
+
 type HostileStep =
   | { do: 'chunk'; grow: number; prompt: number; cached: number }
-  | { do: 'demand'; grow: number; prompt: number; cached: number }
+  | { do: 'demand'; grow: number; prompt: number; cached: number; named: number }
   | { do: 'dummy' | 'final' | 'done' | 'forge' | 'garbage' }
 
 const nearby = {
@@ -19,22 +22,25 @@ const nearby = {
 }
 const hostileStep: fc.Arbitrary<HostileStep> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ do: fc.constant('chunk' as const), ...nearby }) },
-  { weight: 6, arbitrary: fc.record({ do: fc.constant('demand' as const), ...nearby }) },
+  { weight: 6, arbitrary: fc.record({ do: fc.constant('demand' as const), ...nearby, named: fc.nat({ max: 400 }) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('dummy', 'final', 'done', 'forge', 'garbage') }) }
 )
 
 describe('job run against a hostile provider', () => {
   it('never pays more than one window beyond what was delivered, and ends with a code', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(hostileStep, { maxLength: 25 }), async steps => {
-        const bench = await new Bench().setUp()
+      fc.asyncProperty(fc.array(hostileStep, { maxLength: 40 }), async steps => {
+        const bench = await new Bench().setUp({ bounds: SHORT })
         let claimedPrompt: { promptTokens: number; cachedPromptTokens: number } | undefined
         let exceeded: string | undefined
         // After every voucher that was stored: what is signed against what was delivered by then.
         const check = (): void => {
           const { completionTokens } = bench.run.usage
-          const ahead = { ...(claimedPrompt ?? NO_USAGE), completionTokens: completionTokens + WINDOW }
-          const limit = tokenCost(BOUNDS.prices, ahead)
+          const ahead = {
+            ...(claimedPrompt ?? NO_USAGE),
+            completionTokens: Math.min(completionTokens + WINDOW, SHORT.maxCompletionTokens)
+          }
+          const limit = tokenCost(SHORT.prices, ahead)
           if (bench.run.paid > limit) {
             exceeded ??= `paid ${bench.run.paid}, ${limit} is one window beyond ${completionTokens} tokens`
           }
@@ -64,7 +70,7 @@ describe('job run against a hostile provider', () => {
               await bench.chunk('x', usage).catch(() => undefined)
               count = usage.completionTokens
             } else {
-              await bench.say({ type: 'need-voucher', cumulative: amount(10 ** 6), usage }).catch(() => undefined)
+              await bench.say({ type: 'need-voucher', cumulative: amount(step.named), usage }).catch(() => undefined)
             }
           } else {
             await other(
@@ -74,11 +80,12 @@ describe('job run against a hostile provider', () => {
             ).catch(() => undefined)
           }
         }
-        bench.provider.lose()
+        // Cleanly, so that everything said before is heard.
+        await bench.provider.close().catch(() => undefined)
         const err = await over
         check()
         assert.equal(exceeded, undefined)
-        assert.ok(bench.run.paid <= maxJobCost(BOUNDS))
+        assert.ok(bench.run.paid <= maxJobCost(SHORT))
         assert.ok(err === undefined || errorCode(err) !== undefined, String(err))
         assert.equal(err === undefined, bench.events.at(-1)?.type === 'done')
       }),
