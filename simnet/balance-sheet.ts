@@ -48,7 +48,10 @@ export function balanceSheet(accounts: readonly SheetAccount[]): BalanceSheet {
   for (const account of accounts) {
     const expected = account.before + accountChange(account)
     if (expected !== account.after) {
-      throw mismatch(`${account.name} has ${account.after} nanotons, its transactions leave ${expected}`, expected - account.after)
+      throw mismatch(
+        `${account.name} has ${account.after} nanotons, its transactions leave ${expected}`,
+        expected - account.after
+      )
     }
   }
   const total = (field: 'before' | 'after'): bigint => accounts.reduce((sum, account) => sum + account[field], 0n)
@@ -61,7 +64,12 @@ export function balanceSheet(accounts: readonly SheetAccount[]): BalanceSheet {
 }
 
 function mismatch(what: string, difference: bigint): CocoonError {
-  return new CocoonError('money', 'SIMNET_SHEET_MISMATCH', `The balances do not add up: ${what}. This is a bug: please report it`, {
-    details: { difference }
-  })
+  return new CocoonError(
+    'money',
+    'SIMNET_SHEET_MISMATCH',
+    `The balances do not add up: ${what}. This is a bug: please report it`,
+    {
+      details: { difference }
+    }
+  )
 }

@@ -53,7 +53,11 @@ const AT_ONCE = 3
  *
  * @throws {EnvironmentError} `SIMNET_RUNNING`, `SIMNET_FOLDER_NOT_EMPTY`, `SIMNET_PROCESS_FAILED`, `SIMNET_PROCESS_SLOW`
  */
-export async function bringUp(init: BringUpInit, components: BringUpComponents, options: AbortOptions = {}): Promise<Network> {
+export async function bringUp(
+  init: BringUpInit,
+  components: BringUpComponents,
+  options: AbortOptions = {}
+): Promise<Network> {
   const journal = await claimFolder(init.folder, components.onProgress)
   const failed = new AbortController()
   try {
@@ -129,7 +133,13 @@ class Builder {
 
   /** The library, which makes homes, is loaded while the chain starts. */
   async #prepare() {
-    const launched = await this.#launch(CHAIN_FOLDER, [chainProgram(), '--port', '0', '--state', this.#path(CHAIN_FOLDER, 'state.json')])
+    const launched = await this.#launch(CHAIN_FOLDER, [
+      chainProgram(),
+      '--port',
+      '0',
+      '--state',
+      this.#path(CHAIN_FOLDER, 'state.json')
+    ])
     const [{ createHome }, ports, { url, endpoint }] = await settleAll(
       [
         import('../src/index.ts'),
@@ -161,7 +171,7 @@ class Builder {
   async #introduce(endpoint: string, client: Home, providers: readonly ProviderHome[]): Promise<void> {
     const bootstrap = providers.slice(0, MAX_BOOTSTRAPS).map(({ address }) => address)
     for (const home of [client, ...providers]) {
-      const port = 'port' in home ? home.port : 0
+      const port = (home as Partial<ProviderHome>).port ?? 0
       await writeConfig(homeFolder(home.path), {
         network: 'simnet',
         chain: { endpoint },
@@ -177,7 +187,10 @@ class Builder {
   async #fund({ url, endpoint }: { url: string; endpoint: string }, homes: readonly Home[]): Promise<void> {
     const { ChainReader } = await import('./chain-reader.ts')
     const reader = new ChainReader(endpoint)
-    const gifts = homes.map(({ name, wallet }) => ({ address: wallet, amount: name === CLIENT_FOLDER ? CLIENT_GIFT : PROVIDER_GIFT }))
+    const gifts = homes.map(({ name, wallet }) => ({
+      address: wallet,
+      amount: name === CLIENT_FOLDER ? CLIENT_GIFT : PROVIDER_GIFT
+    }))
     await fundWallets({ url, balance: (address, options) => reader.balance(address, options) }, gifts, this.#options)
   }
 
@@ -186,7 +199,12 @@ class Builder {
     const started: NetworkProvider[] = []
     for (let from = 0; from < providers.length; from += AT_ONCE) {
       const some = providers.slice(from, from + AT_ONCE)
-      started.push(...(await settleAll<NetworkProvider[]>(some.map(home => this.#startProvider(home)), this.#failed)))
+      started.push(
+        ...(await settleAll<NetworkProvider[]>(
+          some.map(home => this.#startProvider(home)),
+          this.#failed
+        ))
+      )
     }
     return started
   }
@@ -195,9 +213,23 @@ class Builder {
     const { name, path, wallet } = home
     const startMs = performance.now()
     const model = this.#init.modelPath === undefined ? [] : ['--model', this.#init.modelPath]
-    const launched = await this.#launch(name, [cliPath(), 'provide', '--json', '--home', path, '--threads', '1', ...model])
+    const launched = await this.#launch(name, [
+      cliPath(),
+      'provide',
+      '--json',
+      '--home',
+      path,
+      '--threads',
+      '1',
+      ...model
+    ])
     const limit = { ...this.#options, timeoutMs: PROVIDER_LIMIT_MS }
-    const { peerId, addresses, enclavePid, model: served } = await waitForEvent(launched, event => readEvent(readyProvider, event), limit)
+    const {
+      peerId,
+      addresses,
+      enclavePid,
+      model: served
+    } = await waitForEvent(launched, event => readEvent(readyProvider, event), limit)
     const published = waitForEvent(launched, event => readEvent(publishedProvider, event), limit)
     await (this.#init.providers > 1 ? published : settleAll([published, this.#visit(published)], this.#failed))
     this.#components.onProgress(`${name} ${peerId} serves and is found (${seconds(performance.now() - startMs)})`)
@@ -221,7 +253,12 @@ class Builder {
     throwIfAborted(this.#options.signal)
     const logs = this.#path(name, 'logs')
     await mkdir(logs, { recursive: true, mode: 0o700 })
-    const launched = await launch({ name, args, eventFile: join(logs, 'events.jsonl'), errorFile: join(logs, 'errors.log') })
+    const launched = await launch({
+      name,
+      args,
+      eventFile: join(logs, 'events.jsonl'),
+      errorFile: join(logs, 'errors.log')
+    })
     this.#components.guard.watch(launched)
     try {
       await this.#journal.add({ name, ...launched.identity })

@@ -36,7 +36,10 @@ export class ChainReader {
     throwIfAborted(options.signal)
     const found = await this.#client.getTransactions(Address.parse(address), { limit: PAGE, to_lt: lt.toString() })
     if (found.length === PAGE) {
-      throw new EnvironmentError('SIMNET_HISTORY_TOO_LONG', `${address} has ${PAGE} or more transactions since: too many to list`)
+      throw new EnvironmentError(
+        'SIMNET_HISTORY_TOO_LONG',
+        `${address} has ${PAGE} or more transactions since: too many to list`
+      )
     }
     return found.map(readTransaction).sort((a, b) => (a.lt < b.lt ? -1 : 1))
   }

@@ -33,7 +33,10 @@ async function clearLeftovers(folder: string, onLeftovers: (what: string) => voi
   const alive = await living(journal)
   if (journal.outlivesOwner && alive.length > 0) {
     const dead = journal.processes.length - alive.length
-    throw running(folder, dead === 0 ? 'is running' : `is running, though ${dead} of its ${journal.processes.length} processes ended`)
+    throw running(
+      folder,
+      dead === 0 ? 'is running' : `is running, though ${dead} of its ${journal.processes.length} processes ended`
+    )
   }
   if (!journal.outlivesOwner && (await isRunning(journal.owner))) {
     throw running(folder, `is being started by process ${journal.owner.pid}`)
@@ -66,9 +69,13 @@ function running(folder: string, how: string): EnvironmentError {
 export function folderError(folder: string, err: unknown): unknown {
   const reason = errorCode(err) ?? ''
   return ['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'ENOTDIR', 'ENOENT', 'EEXIST'].includes(reason)
-    ? new EnvironmentError('SIMNET_FOLDER_NOT_WRITABLE', `${folder} cannot be used (${reason}): name another folder with --dir`, {
-        cause: err,
-        details: { folder, reason }
-      })
+    ? new EnvironmentError(
+        'SIMNET_FOLDER_NOT_WRITABLE',
+        `${folder} cannot be used (${reason}): name another folder with --dir`,
+        {
+          cause: err,
+          details: { folder, reason }
+        }
+      )
     : err
 }

@@ -21,7 +21,9 @@ export class DemoReport implements DemoAudience {
   begin(): void {
     const providers = `${this.#providers} ${this.#providers === 1 ? 'provider' : 'providers'}`
     this.#screen.heading(`Cocoon demo: one question, a mesh of ${providers}, paid per chunk`)
-    this.#screen.warning('The enclaves are SIMULATED: this shows the protocol, not confidentiality. The money is play money.')
+    this.#screen.warning(
+      'The enclaves are SIMULATED: this shows the protocol, not confidentiality. The money is play money.'
+    )
     this.#screen.heading('Network')
   }
 
@@ -43,7 +45,10 @@ export class DemoReport implements DemoAudience {
       ['model', servedBy.model.name],
       ['tokens', `${promptTokens} prompt, ${completionTokens} answer`],
       ['price', formatTon(end.cost)],
-      ['paid', `${formatTon(end.paid)} in ${end.vouchers} ${end.vouchers === 1 ? 'voucher' : 'vouchers'}, each ahead of at most one window of tokens`]
+      [
+        'paid',
+        `${formatTon(end.paid)} in ${end.vouchers} ${end.vouchers === 1 ? 'voucher' : 'vouchers'}, each ahead of at most one window of tokens`
+      ]
     ])
   }
 
@@ -63,9 +68,19 @@ export class DemoReport implements DemoAudience {
     this.#screen.table(
       ['', 'before', 'after', 'change'],
       [
-        ...sheet.accounts.map(({ name, before, after }) => [name, fixedTon(before), fixedTon(after), signed(after - before)]),
+        ...sheet.accounts.map(({ name, before, after }) => [
+          name,
+          fixedTon(before),
+          fixedTon(after),
+          signed(after - before)
+        ]),
         ['network fees', '', fixedTon(sheet.fees), signed(sheet.fees)],
-        ['total', fixedTon(sheet.before), fixedTon(sheet.after + sheet.fees), fixedTon(sheet.after + sheet.fees - sheet.before)]
+        [
+          'total',
+          fixedTon(sheet.before),
+          fixedTon(sheet.after + sheet.fees),
+          fixedTon(sheet.after + sheet.fees - sheet.before)
+        ]
       ]
     )
     this.#screen.heading('Fees', 'every transaction, in TON')
@@ -100,7 +115,9 @@ function signed(change: bigint): string {
   return change > 0n ? `+${fixedTon(change)}` : fixedTon(change)
 }
 
-function transactionsInOrder(accounts: readonly SheetAccount[]): Array<{ account: SheetAccount; tx: SheetTransaction; first: boolean }> {
+function transactionsInOrder(
+  accounts: readonly SheetAccount[]
+): Array<{ account: SheetAccount; tx: SheetTransaction; first: boolean }> {
   return accounts
     .flatMap(account => account.transactions.map((tx, index) => ({ account, tx, first: index === 0 })))
     .sort((a, b) => (a.tx.lt < b.tx.lt ? -1 : 1))
@@ -108,7 +125,13 @@ function transactionsInOrder(accounts: readonly SheetAccount[]): Array<{ account
 
 function describe(account: SheetAccount, tx: SheetTransaction, first: boolean, close: ClosedChannel): string {
   if (account.name === CHANNEL) {
-    return tx.hash === close.claimTransaction ? 'claim' : tx.hash === close.closeTransaction ? 'close' : first ? 'open' : 'other'
+    return tx.hash === close.claimTransaction
+      ? 'claim'
+      : tx.hash === close.closeTransaction
+        ? 'close'
+        : first
+          ? 'open'
+          : 'other'
   }
   return tx.received > 0n ? `gets ${formatTon(tx.received)}` : `sends ${formatTon(tx.sent)}`
 }

@@ -79,7 +79,9 @@ export class DemoRun {
     const answer = await this.#phases.time('answer', () => this.#ask(node, question))
     this.#audience.answered(answer, this.#servedBy(answer.provider.peerId))
     const { channel: address } = answer.provider
-    const close = await this.#phases.time('close', () => requireClient(node).closeChannel(address, { signal: this.#signal }))
+    const close = await this.#phases.time('close', () =>
+      requireClient(node).closeChannel(address, { signal: this.#signal })
+    )
     this.#audience.closed(close)
     // The channel was opened for this question: it had nothing before.
     const channel: Mark = { name: 'channel', address, balance: 0n, lt: 0n }
@@ -116,7 +118,11 @@ export class DemoRun {
       stream.close()
     }
     if (provider === undefined || end === undefined) {
-      throw new CocoonError('internal', 'SIMNET_OUTPUT_UNEXPECTED', 'The answer ended without its provider or its price: this is a bug')
+      throw new CocoonError(
+        'internal',
+        'SIMNET_OUTPUT_UNEXPECTED',
+        'The answer ended without its provider or its price: this is a bug'
+      )
     }
     return { text, provider, end }
   }
@@ -126,9 +132,14 @@ export class DemoRun {
     const hashes = new Set(accounts.flatMap(({ transactions }) => transactions.map(({ hash }) => hash)))
     for (const transaction of [close.claimTransaction, close.closeTransaction]) {
       if (!hashes.has(transaction)) {
-        throw new CocoonError('money', 'SIMNET_TRANSACTION_MISSING', `The chain has no transaction "${transaction}" that the node reported: this is a bug`, {
-          details: { transaction }
-        })
+        throw new CocoonError(
+          'money',
+          'SIMNET_TRANSACTION_MISSING',
+          `The chain has no transaction "${transaction}" that the node reported: this is a bug`,
+          {
+            details: { transaction }
+          }
+        )
       }
     }
     return balanceSheet(accounts)
@@ -136,7 +147,10 @@ export class DemoRun {
 
   async #mark(name: string, address: string): Promise<Mark> {
     const options = { signal: this.#signal }
-    const [balance, lt] = await Promise.all([this.#reader.balance(address, options), this.#reader.lastLt(address, options)])
+    const [balance, lt] = await Promise.all([
+      this.#reader.balance(address, options),
+      this.#reader.lastLt(address, options)
+    ])
     return { name, address, balance, lt }
   }
 
@@ -152,7 +166,11 @@ export class DemoRun {
   #servedBy(peerId: string): NetworkProvider {
     const provider = this.#network.providers.find(entry => entry.peerId === peerId)
     if (provider === undefined) {
-      throw new CocoonError('internal', 'SIMNET_OUTPUT_UNEXPECTED', `${peerId} answered, which is no provider of this simnet`)
+      throw new CocoonError(
+        'internal',
+        'SIMNET_OUTPUT_UNEXPECTED',
+        `${peerId} answered, which is no provider of this simnet`
+      )
     }
     return provider
   }
@@ -166,7 +184,12 @@ function requireClient({ client }: CocoonNode): NonNullable<CocoonNode['client']
 }
 
 /** What `--json` prints. */
-function resultObject(question: string, { text, provider, end }: DemoAnswer, close: ClosedChannel, sheet: BalanceSheet) {
+function resultObject(
+  question: string,
+  { text, provider, end }: DemoAnswer,
+  close: ClosedChannel,
+  sheet: BalanceSheet
+) {
   return {
     question,
     answer: text,

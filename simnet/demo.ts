@@ -11,7 +11,7 @@ import { DemoRun } from './demo-run.ts'
 import { ExitGuard } from './exit-guard.ts'
 import { readJournal } from './journal.ts'
 import { Phases } from './phases.ts'
-import { usesColour, Screen } from './screen.ts'
+import { Screen, usesColour } from './screen.ts'
 import { tearDown } from './tear-down.ts'
 import { checkModel } from './up.ts'
 
@@ -24,14 +24,21 @@ const FOLDER_PREFIX = 'cocoon-demo-'
  * @throws the errors of `bringUp` and of the client it runs
  * @throws {CocoonError} `SIMNET_SHEET_MISMATCH`, `SIMNET_TRANSACTION_MISSING`
  */
-export async function demo(words: string[], options: { providers: number; model?: string }, context: SimnetContext): Promise<void> {
+export async function demo(
+  words: string[],
+  options: { providers: number; model?: string },
+  context: SimnetContext
+): Promise<void> {
   const { env, output, signal } = context
   const modelPath = await checkModel(options.model)
   const folder = await makeFolder()
   const guard = new ExitGuard()
   guard.watchFolder(folder)
   const phases = new Phases()
-  const screen = new Screen(output.json ? () => undefined : text => output.stream(text), usesColour(process.stdout, env))
+  const screen = new Screen(
+    output.json ? () => undefined : text => output.stream(text),
+    usesColour(process.stdout, env)
+  )
   const report = new DemoReport(screen, options.providers)
   try {
     report.begin()

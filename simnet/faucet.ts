@@ -30,14 +30,21 @@ export async function fundWallets(
     while ((await chain.balance(address, options)) < amount) {
       throwIfAborted(options.signal)
       if (performance.now() > limit) {
-        throw new EnvironmentError('SIMNET_FAUCET_SLOW', `${address} was not credited within ${CREDIT_MS / 1000} s: see the chain's log`)
+        throw new EnvironmentError(
+          'SIMNET_FAUCET_SLOW',
+          `${address} was not credited within ${CREDIT_MS / 1000} s: see the chain's log`
+        )
       }
       await delay(POLL_MS)
     }
   }
 }
 
-async function requestGift(url: string, gift: { address: string; amount: NanoTon }, options: AbortOptions): Promise<void> {
+async function requestGift(
+  url: string,
+  gift: { address: string; amount: NanoTon },
+  options: AbortOptions
+): Promise<void> {
   const reply = await fetch(`${url}/simnet/faucet`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },

@@ -22,7 +22,10 @@ export async function freePorts(count: number): Promise<number[]> {
     }
   }
   if (found.size < count) {
-    throw new EnvironmentError('SIMNET_NO_PORT', `No ${count} free ports between ${LOWEST} and ${HIGHEST} on 127.0.0.1: end some programs that listen`)
+    throw new EnvironmentError(
+      'SIMNET_NO_PORT',
+      `No ${count} free ports between ${LOWEST} and ${HIGHEST} on 127.0.0.1: end some programs that listen`
+    )
   }
   return [...found]
 }

@@ -101,7 +101,10 @@ function demoCommand(context: SimnetContext): Command {
     ['cocoon-node simnet demo -- "$(cat chat.txt)"', 'a chat: it is summarised']
   ])
   return shared(command)
-    .argument('[question...]', 'what to ask (default: a built-in chat); lines "Name: text" get "Summarize this chat:" in front')
+    .argument(
+      '[question...]',
+      'what to ask (default: a built-in chat); lines "Name: text" get "Summarize this chat:" in front'
+    )
     .action(async (words: string[], options: UpOptions) => (await import('./demo.ts')).demo(words, options, context))
 }
 
@@ -117,13 +120,20 @@ function downCommand(context: SimnetContext): Command {
 
 function shared(command: Command): Command {
   return command
-    .option('-p, --providers <n>', `how many providers, 1 to ${MAX_PROVIDERS}`, wholeNumber('--providers', 1, MAX_PROVIDERS), DEFAULT_PROVIDERS)
+    .option(
+      '-p, --providers <n>',
+      `how many providers, 1 to ${MAX_PROVIDERS}`,
+      wholeNumber('--providers', 1, MAX_PROVIDERS),
+      DEFAULT_PROVIDERS
+    )
     .option('--model <file>', 'GGUF file that the providers serve (default: the pocket model)')
 }
 
 function verb(name: string, summary: string, examples: ReadonlyArray<readonly [string, string]>): Command {
   const width = Math.max(...examples.map(([example]) => example.length))
-  const lines = examples.map(([example, what]) => `  ${example.padEnd(width)}${what === '' ? '' : `  # ${what}`}`.trimEnd())
+  const lines = examples.map(([example, what]) =>
+    `  ${example.padEnd(width)}${what === '' ? '' : `  # ${what}`}`.trimEnd()
+  )
   return new Command(name)
     .summary(summary)
     .description(`${summary}.`)

@@ -76,10 +76,14 @@ export async function readChecked<T>(path: string, schema: z.ZodType<T>): Promis
       return undefined
     }
     const reason = errorCode(cause) ?? 'not written by this version of "cocoon-node simnet up"'
-    throw new EnvironmentError('SIMNET_FILE_INVALID', `${path} cannot be used (${reason}): end the processes it names and delete it`, {
-      cause,
-      details: { path, reason }
-    })
+    throw new EnvironmentError(
+      'SIMNET_FILE_INVALID',
+      `${path} cannot be used (${reason}): end the processes it names and delete it`,
+      {
+        cause,
+        details: { path, reason }
+      }
+    )
   }
 }
 

@@ -57,7 +57,12 @@ export class Screen {
     const all = [header, ...rows]
     const widths = header.map((_, column) => Math.max(...all.map(row => (row[column] ?? '').length)))
     const line = (row: readonly string[]): string =>
-      row.map((cell, column) => (column < leftColumns ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join('  ').trimEnd()
+      row
+        .map((cell, column) =>
+          column < leftColumns ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)
+        )
+        .join('  ')
+        .trimEnd()
     this.lines([this.#style('dim', line(header)), ...rows.map(line)].join('\n'))
   }
 

@@ -8,13 +8,14 @@ export async function settleAll<T extends readonly unknown[]>(
   parts: readonly [...{ [K in keyof T]: Promise<T[K]> }],
   abort: AbortController
 ): Promise<T> {
-  for (const part of parts) {
+  const all: ReadonlyArray<Promise<unknown>> = parts
+  for (const part of all) {
     part.catch((err: unknown) => abort.abort(err))
   }
-  await Promise.allSettled(parts)
+  await Promise.allSettled(all)
   // The first failure, not the first part that failed: the others may only have been told to end.
   if (abort.signal.aborted) {
     throw abort.signal.reason
   }
-  return (await Promise.all(parts)) as unknown as T
+  return (await Promise.all(all)) as unknown as T
 }

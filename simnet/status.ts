@@ -45,7 +45,11 @@ const STATES = {
   broken: 'some of its processes ended; "cocoon-node simnet down" removes it'
 } as const
 
-async function readRows(journal: Journal, network: Network | undefined, { output, signal }: SimnetContext): Promise<Row[]> {
+async function readRows(
+  journal: Journal,
+  network: Network | undefined,
+  { output, signal }: SimnetContext
+): Promise<Row[]> {
   const alive = new Set((await living(journal)).map(({ name }) => name))
   const chainEndpoint = alive.has(CHAIN_FOLDER) ? network?.chainEndpoint : undefined
   const [slots, balances] = await Promise.all([
@@ -67,7 +71,15 @@ async function readRows(journal: Journal, network: Network | undefined, { output
   })
   const wallet = network?.clientWallet
   const balanceNano = wallet === undefined ? undefined : balances.get(wallet)
-  const client: Row = { name: CLIENT_FOLDER, pid: undefined, alive: undefined, peerId: undefined, slots: undefined, wallet, balanceNano }
+  const client: Row = {
+    name: CLIENT_FOLDER,
+    pid: undefined,
+    alive: undefined,
+    peerId: undefined,
+    slots: undefined,
+    wallet,
+    balanceNano
+  }
   return [...processes, client]
 }
 
@@ -83,7 +95,11 @@ async function readSlots(
   }
   try {
     const events = await runCli(['providers', '--json', '--home', network.clientHome], { signal })
-    return new Map(events.flatMap(event => readEvent(listedProvider, event) ?? []).map(({ peerId, slotsFree, slotsTotal }) => [peerId, { free: slotsFree, total: slotsTotal }]))
+    return new Map(
+      events
+        .flatMap(event => readEvent(listedProvider, event) ?? [])
+        .map(({ peerId, slotsFree, slotsTotal }) => [peerId, { free: slotsFree, total: slotsTotal }])
+    )
   } catch (err) {
     throwIfAborted(signal)
     onUnknown(errorMessage(err))
@@ -91,14 +107,22 @@ async function readSlots(
   }
 }
 
-async function readBalances(endpoint: string | undefined, network: Network | undefined, signal: AbortSignal): Promise<Map<string, bigint>> {
+async function readBalances(
+  endpoint: string | undefined,
+  network: Network | undefined,
+  signal: AbortSignal
+): Promise<Map<string, bigint>> {
   if (endpoint === undefined || network === undefined) {
     return new Map()
   }
   const { ChainReader } = await import('./chain-reader.ts')
   const reader = new ChainReader(endpoint)
   const wallets = [network.clientWallet, ...network.providers.map(({ wallet }) => wallet)]
-  return new Map(await Promise.all(wallets.map(async (wallet): Promise<[string, bigint]> => [wallet, await reader.balance(wallet, { signal })])))
+  return new Map(
+    await Promise.all(
+      wallets.map(async (wallet): Promise<[string, bigint]> => [wallet, await reader.balance(wallet, { signal })])
+    )
+  )
 }
 
 function renderRows(rows: readonly Row[]): string {

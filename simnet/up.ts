@@ -50,7 +50,12 @@ export async function checkModel(model: string | undefined): Promise<string | un
   return path
 }
 
-function describe(folder: string, { providers, chainUrl, clientHome }: Network, named: boolean, totalMs: number): string {
+function describe(
+  folder: string,
+  { providers, chainUrl, clientHome }: Network,
+  named: boolean,
+  totalMs: number
+): string {
   const dir = named ? ` --dir ${folder}` : ''
   const home = named ? ` --home ${clientHome}` : ''
   return [

@@ -1,9 +1,9 @@
 import '../../src/core/node20-shim.ts'
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
-import { type Engine, defaultModelPath, openLlamaEngine } from '../../src/inference/index.ts'
-import type { CocoonNode } from '../../src/index.ts'
 import { toHex } from '../../src/core/bytes.ts'
+import type { CocoonNode } from '../../src/index.ts'
+import { defaultModelPath, type Engine, openLlamaEngine } from '../../src/inference/index.ts'
 import { PROTOCOLS } from '../../src/wire/protocols.ts'
 import { type AnswerTiming, streamRate, timeAnswer, wholeRate } from './answer-timer.ts'
 import { BenchMesh } from './bench-mesh.ts'
@@ -76,7 +76,10 @@ async function coldStarts(): Promise<{ client: CocoonNode; coldMs: object; offer
 }
 
 /** Time from the announcement leaving this node to the offer arriving. */
-function offerWatch(): { tap: NonNullable<Parameters<BenchMesh['client']>[0]>['tap'] & object; elapsedMs: () => number } {
+function offerWatch(): {
+  tap: NonNullable<Parameters<BenchMesh['client']>[0]>['tap'] & object
+  elapsedMs: () => number
+} {
   let announcedMs = Number.NaN
   let offeredMs = Number.NaN
   return {

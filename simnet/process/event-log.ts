@@ -53,9 +53,13 @@ export async function waitForEvent<T>(
 
 async function processFailed(launched: Launched, ending: string): Promise<EnvironmentError> {
   const { name } = launched
-  return new EnvironmentError('SIMNET_PROCESS_FAILED', `${name} ended by itself (${ending})${await lastWords(launched)}`, {
-    details: { name, ending }
-  })
+  return new EnvironmentError(
+    'SIMNET_PROCESS_FAILED',
+    `${name} ended by itself (${ending})${await lastWords(launched)}`,
+    {
+      details: { name, ending }
+    }
+  )
 }
 
 async function lastWords({ errorFile }: Launched): Promise<string> {
@@ -85,7 +89,10 @@ async function readEvents(file: string): Promise<JsonEvent[]> {
 
 /** The JSON objects among the lines of `text`. */
 export function parseEvents(text: string): JsonEvent[] {
-  return text.split('\n').map(parseEvent).filter(event => event !== undefined)
+  return text
+    .split('\n')
+    .map(parseEvent)
+    .filter(event => event !== undefined)
 }
 
 function parseEvent(line: string): JsonEvent | undefined {

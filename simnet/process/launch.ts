@@ -48,10 +48,14 @@ export async function launch(init: LaunchInit): Promise<Launched> {
     return { name, identity, eventFile, errorFile, ending: () => ending }
   } catch (cause) {
     const reason = errorCode(cause) ?? 'unknown error'
-    throw new EnvironmentError('SIMNET_LAUNCH_FAILED', `${init.name} could not be started (${reason}): free some memory and disk space`, {
-      cause,
-      details: { name: init.name, reason }
-    })
+    throw new EnvironmentError(
+      'SIMNET_LAUNCH_FAILED',
+      `${init.name} could not be started (${reason}): free some memory and disk space`,
+      {
+        cause,
+        details: { name: init.name, reason }
+      }
+    )
   } finally {
     await Promise.all(files.map(file => file.close()))
   }

@@ -13,7 +13,11 @@ export function cliPath(): string {
   while (!existsSync(join(folder, 'bin', 'cocoon-node.js'))) {
     const parent = dirname(folder)
     if (parent === folder) {
-      throw new CocoonError('internal', 'PACKAGE_ROOT_NOT_FOUND', 'bin/cocoon-node.js is missing: install the package again')
+      throw new CocoonError(
+        'internal',
+        'PACKAGE_ROOT_NOT_FOUND',
+        'bin/cocoon-node.js is missing: install the package again'
+      )
     }
     folder = parent
   }
@@ -59,7 +63,10 @@ function commandFailed(args: readonly string[], ending: string, errors: string):
   const classes = Object.entries(EXIT_CODES) as Array<[ErrorClass, number]>
   const errorClass = classes.find(([, status]) => String(status) === ending)?.[0] ?? 'internal'
   // The verbs alone: what else stands there may be private.
-  const command = args.slice(0, 2).filter(arg => /^[a-z]+$/.test(arg)).join(' ')
+  const command = args
+    .slice(0, 2)
+    .filter(arg => /^[a-z]+$/.test(arg))
+    .join(' ')
   return new CocoonError(
     errorClass,
     'SIMNET_COMMAND_FAILED',

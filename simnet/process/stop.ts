@@ -23,7 +23,10 @@ const POLL_MS = 15
  * @returns `stopped` after SIGTERM, `killed` after SIGKILL, `gone` if it had ended before
  * @throws {EnvironmentError} `SIMNET_STOP_FAILED` if it survives SIGKILL or belongs to another user
  */
-export async function stopProcess(identity: ProcessIdentity, options: StopOptions = {}): Promise<'stopped' | 'killed' | 'gone'> {
+export async function stopProcess(
+  identity: ProcessIdentity,
+  options: StopOptions = {}
+): Promise<'stopped' | 'killed' | 'gone'> {
   if (!(await isRunning(identity))) {
     return 'gone'
   }
@@ -82,7 +85,11 @@ async function waitUntilGone(identity: ProcessIdentity, limitMs: number): Promis
 }
 
 function stopFailed({ pid }: ProcessIdentity, reason: string): EnvironmentError {
-  return new EnvironmentError('SIMNET_STOP_FAILED', `Process ${pid} of the simnet could not be stopped (${reason}): stop it with "kill -9 ${pid}"`, {
-    details: { pid, reason }
-  })
+  return new EnvironmentError(
+    'SIMNET_STOP_FAILED',
+    `Process ${pid} of the simnet could not be stopped (${reason}): stop it with "kill -9 ${pid}"`,
+    {
+      details: { pid, reason }
+    }
+  )
 }

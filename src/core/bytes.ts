@@ -16,7 +16,10 @@ export function toHex(bytes: Uint8Array): string {
 /** @throws {UsageError} `HEX_INVALID` unless `text` is lower- or upper-case hex of `length` bytes (any length if omitted) */
 export function fromHex(text: string, length?: number): Uint8Array {
   if (!/^(?:[0-9a-fA-F]{2})*$/.test(text) || (length !== undefined && text.length !== length * 2)) {
-    throw new UsageError('HEX_INVALID', `Expected ${length === undefined ? 'hex' : `${length} bytes in hex`}, got ${text.length} characters`)
+    throw new UsageError(
+      'HEX_INVALID',
+      `Expected ${length === undefined ? 'hex' : `${length} bytes in hex`}, got ${text.length} characters`
+    )
   }
   return new Uint8Array(Buffer.from(text, 'hex'))
 }

@@ -22,7 +22,10 @@ export function canonicalJson(value: CanonicalValue): string {
     return text(value)
   }
   if (typeof value === 'number' && !Number.isSafeInteger(value)) {
-    throw new UsageError('CANONICAL_JSON_INVALID', `${value} cannot stand in a signed document: expected a safe integer`)
+    throw new UsageError(
+      'CANONICAL_JSON_INVALID',
+      `${value} cannot stand in a signed document: expected a safe integer`
+    )
   }
   return JSON.stringify(value)
 }

@@ -40,4 +40,9 @@ export function lineLogger(scope: string, level: LogLevel, write: (line: string)
   }
 }
 
-export const silentLogger: Logger = lineLogger('', 'silent', () => undefined, () => 0)
+export const silentLogger: Logger = lineLogger(
+  '',
+  'silent',
+  () => undefined,
+  () => 0
+)

@@ -53,7 +53,10 @@ export function minNano(a: NanoTon, b: NanoTon): NanoTon {
 export function parseTon(text: string): NanoTon {
   const match = /^(\d{1,28})(?:\.(\d{1,9}))?$/.exec(text.trim())
   if (match?.[1] === undefined) {
-    throw new UsageError('AMOUNT_INVALID', `"${text}" is not an amount: expected ${COIN_SYMBOL} with at most 9 decimals, like 0.25`)
+    throw new UsageError(
+      'AMOUNT_INVALID',
+      `"${text}" is not an amount: expected ${COIN_SYMBOL} with at most 9 decimals, like 0.25`
+    )
   }
   return nanoTon(BigInt(match[1]) * NANO + BigInt((match[2] ?? '').padEnd(DECIMALS, '0')))
 }

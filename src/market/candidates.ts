@@ -50,7 +50,11 @@ export function scoreCandidate(facts: CandidateFacts): number {
 }
 
 /** Usable candidates, best first; equal scores in an order that differs from client to client (`salt`). */
-export function rankCandidates<T extends CandidateFacts>(candidates: readonly T[], needs: CandidateNeeds, salt: string): T[] {
+export function rankCandidates<T extends CandidateFacts>(
+  candidates: readonly T[],
+  needs: CandidateNeeds,
+  salt: string
+): T[] {
   return candidates
     .filter(candidate => excludeCandidate(candidate, needs) === undefined)
     .map(candidate => ({ candidate, score: scoreCandidate(candidate), tie: tieBreak(candidate.peerId, salt) }))

@@ -2,7 +2,7 @@ import type { NanoTon } from '../core/nano-ton.ts'
 import type { TokenUsage } from '../core/price.ts'
 import { checkRecipient, decodeBody, encodeBody, type Recipient, type SealedBody } from './announcement.ts'
 import { decodeAmount, decodeWire, encodeAmount, requireBytes, requireField, requireText } from './check.ts'
-import { type ChannelTerms as WireTerms, JobDown, JobUp, type SignedVoucher } from './generated/job.ts'
+import { JobDown, JobUp, type SignedVoucher, type ChannelTerms as WireTerms } from './generated/job.ts'
 import { LIMITS } from './limits.ts'
 
 export type { SignedVoucher } from './generated/job.ts'
@@ -70,7 +70,12 @@ export function decodeJobUp(bytes: Uint8Array): JobUpMessage {
     return { type: 'voucher', voucher: wire.voucher }
   }
   if (wire.part !== undefined) {
-    requireField(UP, 'part', wire.part.bytes.byteLength <= LIMITS.bodyPartBytes, `at most ${LIMITS.bodyPartBytes} bytes`)
+    requireField(
+      UP,
+      'part',
+      wire.part.bytes.byteLength <= LIMITS.bodyPartBytes,
+      `at most ${LIMITS.bodyPartBytes} bytes`
+    )
     return { type: 'part', bytes: wire.part.bytes }
   }
   if (wire.cancel !== undefined) {
@@ -128,7 +133,12 @@ export function decodeJobDown(bytes: Uint8Array): JobDownMessage {
   const wire = decodeWire(DOWN, bytes, LIMITS.jobFrameBytes, b => JobDown.decode(b))
   if (wire.chunk !== undefined) {
     const { sealed, ...usage } = wire.chunk
-    requireField(DOWN, 'sealed', sealed.byteLength <= LIMITS.sealedChunkBytes, `at most ${LIMITS.sealedChunkBytes} bytes`)
+    requireField(
+      DOWN,
+      'sealed',
+      sealed.byteLength <= LIMITS.sealedChunkBytes,
+      `at most ${LIMITS.sealedChunkBytes} bytes`
+    )
     return { type: 'chunk', sealed, usage }
   }
   if (wire.needVoucher !== undefined) {

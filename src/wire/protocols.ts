@@ -12,7 +12,6 @@ export const PROTOCOLS = {
   channel: '/cocoon/channel/1.0.0'
 } as const
 
-
 /** Version carried in announcements and records. */
 export const WIRE_VERSION = 1
 

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { errorCode } from '../../src/core/errors.ts'
 import type { TrafficEvent } from '../../src/mesh/index.ts'
 import { PROTOCOLS } from '../../src/wire/protocols.ts'
-import { askAll, keptLog, question, type TestNodeInit, TestMesh } from '../support/test-mesh.ts'
+import { askAll, keptLog, question, TestMesh, type TestNodeInit } from '../support/test-mesh.ts'
 import { type Captured, captureFiles, findTraces } from '../support/traces.ts'
 
 const CHAT = [
@@ -77,7 +77,8 @@ async function capture(leaky?: string): Promise<Capture> {
   try {
     const home = await mesh.home()
     process.env['HOME'] = home
-    const entry = leaky === undefined ? {} : { enclaveEntry: fileURLToPath(new URL(`../support/${leaky}`, import.meta.url)) }
+    const entry =
+      leaky === undefined ? {} : { enclaveEntry: fileURLToPath(new URL(`../support/${leaky}`, import.meta.url)) }
     const init: TestNodeInit = { tap, logger: log.logger, ...entry }
     await mesh.reopen('provider', home, {
       ...init,

@@ -1,18 +1,17 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { verifyStoredReceipt } from '../../src/attest/index.ts'
-import { SIMNET_POLICY } from '../../src/attest/index.ts'
+import { SIMNET_POLICY, verifyStoredReceipt } from '../../src/attest/index.ts'
+import { systemClock } from '../../src/core/clock.ts'
 import { DEFAULT_MODEL } from '../../src/core/default-model.ts'
 import { errorCode } from '../../src/core/errors.ts'
+import { silentLogger } from '../../src/core/logger.ts'
 import { tokenCost } from '../../src/core/price.ts'
+import { systemRandom } from '../../src/core/random.ts'
 import { defaultModelPath, openLlamaEngine } from '../../src/inference/index.ts'
 import { createMesh, type Mesh, PeerKeys } from '../../src/mesh/index.ts'
 import { type CocoonNode, openAccount } from '../../src/node/index.ts'
 import { generateHpkeKeyPair, openRequest, ReplayGuard } from '../../src/seal/index.ts'
 import { decodeAnnouncement } from '../../src/wire/announcement.ts'
-import { systemClock } from '../../src/core/clock.ts'
-import { silentLogger } from '../../src/core/logger.ts'
-import { systemRandom } from '../../src/core/random.ts'
 import { askAll, question, TestMesh } from '../support/test-mesh.ts'
 import { until } from '../support/until.ts'
 
@@ -163,7 +162,10 @@ function served(providers: readonly CocoonNode[]): number[] {
 }
 
 /** A peer of the mesh that only listens to the model's topic. */
-async function bystander(mesh: TestMesh, providers: readonly CocoonNode[]): Promise<{ mesh: Mesh; announcements: Uint8Array[] }> {
+async function bystander(
+  mesh: TestMesh,
+  providers: readonly CocoonNode[]
+): Promise<{ mesh: Mesh; announcements: Uint8Array[] }> {
   const announcements: Uint8Array[] = []
   const node = await createMesh(
     {
@@ -189,7 +191,11 @@ async function askEngine(content: string): Promise<string> {
   const engine = await openLlamaEngine({ modelPath: defaultModelPath(), threads: 1, slots: 1 })
   try {
     let text = ''
-    for await (const event of engine.generate({ messages: [{ role: 'user', content }], maxTokens: 120, temperature: 0 })) {
+    for await (const event of engine.generate({
+      messages: [{ role: 'user', content }],
+      maxTokens: 120,
+      temperature: 0
+    })) {
       text += event.type === 'text' ? event.text : ''
     }
     return text

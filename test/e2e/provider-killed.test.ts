@@ -44,7 +44,10 @@ describe('a provider killed in the middle of an answer', function () {
     const { prices } = client.config.provider
     assert.equal(cost, tokenCost(prices, usage))
     const oneWindowMore = tokenCost(prices, { ...usage, completionTokens: usage.completionTokens + window })
-    assert.ok(paid >= cost && paid <= oneWindowMore, `paid ${paid}, delivered ${cost}, one window more ${oneWindowMore}`)
+    assert.ok(
+      paid >= cost && paid <= oneWindowMore,
+      `paid ${paid}, delivered ${cost}, one window more ${oneWindowMore}`
+    )
 
     const [before] = client.payer.list()
     await client.stop()

@@ -7,7 +7,10 @@ import { TestMesh } from '../support/test-mesh.ts'
 
 interface ResultLine {
   custom_id: string
-  response: { status_code: number; body: { choices: Array<{ message: { content: string } }>; cocoon: { provider: string } } }
+  response: {
+    status_code: number
+    body: { choices: Array<{ message: { content: string } }>; cocoon: { provider: string } }
+  }
 }
 
 describe('a batch over several providers', function () {
@@ -38,7 +41,11 @@ describe('a batch over several providers', function () {
         custom_id: id,
         method: 'POST',
         url: '/v1/chat/completions',
-        body: { model: 'pocket', messages: [{ role: 'user', content: 'Tell me a story about a fox.' }], max_tokens: 100 }
+        body: {
+          model: 'pocket',
+          messages: [{ role: 'user', content: 'Tell me a story about a fox.' }],
+          max_tokens: 100
+        }
       })
     await writeFile(input, ids.map(line).join('\n'))
     const outcome = await runCli(['submit', '--home', home, '--parallel', '2', input, '-o', output])

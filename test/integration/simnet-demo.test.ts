@@ -59,7 +59,9 @@ describe('simnet demo', function () {
 
   it('answers, pays, accounts for every nanoton and leaves nothing behind', async () => {
     const chat = 'Greta: Shall we meet on Friday?\nKofi: Good idea. Where?\nGreta: At the old bridge, 6 pm.'
-    const { code, stdout, stderr } = await runCli(['simnet', 'demo', '-p', '2', '--json', '--', chat], { env: environment() })
+    const { code, stdout, stderr } = await runCli(['simnet', 'demo', '-p', '2', '--json', '--', chat], {
+      env: environment()
+    })
     assert.equal(code, 0, stderr)
     const result = JSON.parse(stdout) as DemoResult
     assert.equal(result.question, `Summarize this chat:\n${chat}`)
@@ -101,7 +103,9 @@ describe('simnet demo', function () {
 
   it('says in one line what is wrong with a model, and leaves nothing behind', async () => {
     const model = new URL(import.meta.url).pathname
-    const { code, stderr } = await runCli(['simnet', 'demo', '-p', '1', '--json', '--model', model], { env: environment() })
+    const { code, stderr } = await runCli(['simnet', 'demo', '-p', '1', '--json', '--model', model], {
+      env: environment()
+    })
     assert.equal(code, 3)
     const last = stderr.trimEnd().split('\n').at(-1) ?? ''
     const { error } = JSON.parse(last) as { error: { code: string; message: string } }

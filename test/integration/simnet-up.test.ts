@@ -21,8 +21,15 @@ interface Status {
   members: Array<{ name: string; alive?: boolean; slots?: { free: number; total: number }; balanceNano?: string }>
 }
 
-function firstObject<T>(text: string): T {
-  return JSON.parse(text.split('\n')[0] ?? '') as T
+/** What the first line of JSON of these commands may hold. */
+interface Line extends Status {
+  error: { code: string }
+  answer: string
+  stopped: Array<{ name: string; outcome: string }>
+}
+
+function firstObject(text: string): Line {
+  return JSON.parse(text.split('\n')[0] ?? '') as Line
 }
 
 describe('simnet up', function () {
@@ -50,21 +57,23 @@ describe('simnet up', function () {
 
     const again = await run('simnet', 'up', '--json')
     assert.equal(again.code, 3)
-    assert.equal(firstObject<{ error: { code: string } }>(again.stderr).error.code, 'SIMNET_RUNNING')
+    assert.equal(firstObject(again.stderr).error.code, 'SIMNET_RUNNING')
 
     const answer = await run('ask', '--json', '--home', network.clientHome, 'What is Cocoon?')
     assert.equal(answer.code, 0, answer.stderr)
-    assert.match(firstObject<{ answer: string }>(answer.stdout).answer, /Cocoon/)
+    assert.match(firstObject(answer.stdout).answer, /Cocoon/)
 
     const victim = network.providers[0]
     assert.ok(victim !== undefined)
     process.kill(victim.pid, 'SIGKILL')
     await until(async () => !(await processesWith(`TMPDIR=${folder()}`)).includes(victim.enclavePid))
-    const status = firstObject<Status>((await run('simnet', 'status', '--json')).stdout)
+    const status = firstObject((await run('simnet', 'status', '--json')).stdout)
     assert.equal(status.state, 'broken')
     const providers = status.members.filter(({ name }) => name.startsWith('provider-'))
     assert.deepEqual(
-      providers.map(({ name, alive, slots, balanceNano }) => ({ name, alive, slots, balanceNano })).sort((a, b) => (a.name < b.name ? -1 : 1)),
+      providers
+        .map(({ name, alive, slots, balanceNano }) => ({ name, alive, slots, balanceNano }))
+        .sort((a, b) => (a.name < b.name ? -1 : 1)),
       [
         { name: 'provider-1', alive: false, slots: undefined, balanceNano: '1000000000' },
         { name: 'provider-2', alive: true, slots: { free: 1, total: 1 }, balanceNano: '1000000000' }
@@ -75,13 +84,13 @@ describe('simnet up', function () {
 
     const down = await run('simnet', 'down', '--json')
     assert.equal(down.code, 0, down.stderr)
-    const { stopped } = firstObject<{ stopped: Array<{ name: string; outcome: string }> }>(down.stdout)
+    const { stopped } = firstObject(down.stdout)
     assert.deepEqual(
       stopped.map(({ name, outcome }) => `${name} ${outcome}`).toSorted(),
       ['chain stopped', `${victim.name} gone`, `${network.providers[1]?.name} stopped`].toSorted()
     )
     await assertNothingLeft()
-    assert.equal(firstObject<{ error: { code: string } }>((await run('simnet', 'down', '--json')).stderr).error.code, 'SIMNET_NOT_RUNNING')
+    assert.equal(firstObject((await run('simnet', 'down', '--json')).stderr).error.code, 'SIMNET_NOT_RUNNING')
   })
 
   it('leaves no process and no file when it is ended while it starts', async () => {
@@ -96,7 +105,7 @@ describe('simnet up', function () {
   it('refuses a count that is no number, and starts nothing', async () => {
     const { code, stderr } = await run('simnet', 'up', '-p', 'many', '--json')
     assert.equal(code, 2)
-    assert.equal(firstObject<{ error: { code: string } }>(stderr).error.code, 'OPTION_INVALID')
+    assert.equal(firstObject(stderr).error.code, 'OPTION_INVALID')
     await assertNothingLeft()
   })
 })

@@ -19,7 +19,9 @@ async function environmentOf(pid: number): Promise<string[]> {
 /** Their command lines, for a message that tells which they are. */
 export async function commandsWith(entry: string): Promise<string[]> {
   const pids = await processesWith(entry)
-  return Promise.all(pids.map(async pid => `${pid}: ${(await readFile(`/proc/${pid}/cmdline`, 'utf8')).replaceAll('\0', ' ')}`))
+  return Promise.all(
+    pids.map(async pid => `${pid}: ${(await readFile(`/proc/${pid}/cmdline`, 'utf8')).replaceAll('\0', ' ')}`)
+  )
 }
 
 /** Ends whatever a failed test left running. */

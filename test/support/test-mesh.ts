@@ -7,8 +7,8 @@ import { fundWallets } from '../../simnet/faucet.ts'
 import type { AnswerEvent, AskRequest } from '../../src/client/index.ts'
 import type { Config } from '../../src/config/index.ts'
 import { DEFAULT_MODEL } from '../../src/core/default-model.ts'
-import { nanoTon } from '../../src/core/nano-ton.ts'
 import { lineLogger } from '../../src/core/logger.ts'
+import { nanoTon } from '../../src/core/nano-ton.ts'
 import { type CocoonNode, createHome, createNode, type NodeInit } from '../../src/node/index.ts'
 
 export interface TestNodeInit extends Partial<Omit<NodeInit, 'home' | 'role'>> {
@@ -96,7 +96,11 @@ export class TestMesh {
     await rm(this.#folder, { recursive: true, force: true })
   }
 
-  async #node(role: 'provider' | 'client', init: TestNodeInit, settings: (config: Config) => Config): Promise<CocoonNode> {
+  async #node(
+    role: 'provider' | 'client',
+    init: TestNodeInit,
+    settings: (config: Config) => Config
+  ): Promise<CocoonNode> {
     const { funds, overrides, ...rest } = init
     const home = await this.home(funds)
     return this.reopen(role, home, { ...rest, overrides: config => (overrides ?? (same => same))(settings(config)) })
@@ -145,4 +149,3 @@ export function keptLog(): { lines: string[]; logger: ReturnType<typeof lineLogg
   const lines: string[] = []
   return { lines, logger: lineLogger('test', 'debug', line => lines.push(line), Date.now) }
 }
-

@@ -17,7 +17,14 @@ const START = 1_000_000_000_000n
 const amount = fc.bigInt({ min: 0n, max: 1_000_000_000n })
 const account = fc.nat({ max: ACCOUNTS - 1 })
 const transfers = fc.array(
-  fc.record<Transfer>({ from: account, to: account, value: amount, fee: amount, forwardFee: amount, arrivalFee: amount }),
+  fc.record<Transfer>({
+    from: account,
+    to: account,
+    value: amount,
+    fee: amount,
+    forwardFee: amount,
+    arrivalFee: amount
+  }),
   { minLength: 1, maxLength: 20 }
 )
 
@@ -58,7 +65,9 @@ describe('balance sheet', () => {
   it('refuses a balance that is one nanoton off, whatever the account', () => {
     fc.assert(
       fc.property(transfers, account, fc.constantFrom(1n, -1n), (list, index, error) => {
-        const accounts = play(list).map((entry, at) => (at === index ? { ...entry, after: entry.after + error } : entry))
+        const accounts = play(list).map((entry, at) =>
+          at === index ? { ...entry, after: entry.after + error } : entry
+        )
         assert.throws(() => balanceSheet(accounts), { code: 'SIMNET_SHEET_MISMATCH', details: { difference: -error } })
       })
     )

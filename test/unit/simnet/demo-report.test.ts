@@ -3,7 +3,9 @@ import { balanceSheet } from '../../../simnet/balance-sheet.ts'
 import { DemoReport } from '../../../simnet/demo-report.ts'
 import { fixedTon, Screen, usesColour } from '../../../simnet/screen.ts'
 
-const CLOSE = { channel: '0:c', paid: 7n, claimTransaction: 'cc11', closeTransaction: 'cc22' } as Parameters<DemoReport['closed']>[0]
+const CLOSE = { channel: '0:c', paid: 7n, claimTransaction: 'cc11', closeTransaction: 'cc22' } as Parameters<
+  DemoReport['closed']
+>[0]
 
 function render(draw: (report: DemoReport) => void, colour = false): string {
   let shown = ''
@@ -39,7 +41,11 @@ describe('the screen of the demo', () => {
 
   it('lists each fee, and totals that are equal', () => {
     const lines = render(report => report.sheet(SHEET, CLOSE)).split('\n')
-    const row = (start: string): string[] => lines.find(line => line.trim().startsWith(start))?.trim().split(/ {2,}/) ?? []
+    const row = (start: string): string[] =>
+      lines
+        .find(line => line.trim().startsWith(start))
+        ?.trim()
+        .split(/ {2,}/) ?? []
     assert.deepEqual(row('total'), ['total', '10.000000000', '10.000000000', '0.000000000'])
     assert.deepEqual(row('network fees'), ['network fees', '0.000000013', '+0.000000013'])
     assert.deepEqual(row('channel    '), ['channel', '0.000000000', '0.549999997', '+0.549999997'])

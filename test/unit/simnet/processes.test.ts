@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { identifyProcess, isRunning } from '../../../src/config/process-identity.ts'
 import { waitForEvent } from '../../../simnet/process/event-log.ts'
 import { type Launched, launch } from '../../../simnet/process/launch.ts'
 import { descendants } from '../../../simnet/process/process-tree.ts'
 import { stopProcess } from '../../../simnet/process/stop.ts'
+import { identifyProcess, isRunning } from '../../../src/config/process-identity.ts'
 
 const TIMEOUT_MS = 10_000
 const READY = `console.log(JSON.stringify({ type: 'ready', pid: process.pid }));`
@@ -38,7 +38,9 @@ describe('processes of the simnet', () => {
   }
 
   async function whenReady(process: Launched): Promise<number> {
-    return await waitForEvent(process, ({ type, pid }) => (type === 'ready' ? Number(pid) : undefined), { timeoutMs: TIMEOUT_MS })
+    return await waitForEvent(process, ({ type, pid }) => (type === 'ready' ? Number(pid) : undefined), {
+      timeoutMs: TIMEOUT_MS
+    })
   }
 
   it('are told apart from one that merely has the same id', async () => {
@@ -102,7 +104,9 @@ describe('processes of the simnet', () => {
   })
 
   it('never show half a line', async () => {
-    const process = await start(`process.stdout.write('{"type":"half"');setTimeout(() => { console.log('}') }, 150);${STAY}`)
+    const process = await start(
+      `process.stdout.write('{"type":"half"');setTimeout(() => { console.log('}') }, 150);${STAY}`
+    )
     const event = await waitForEvent(process, found => found, { timeoutMs: TIMEOUT_MS })
     assert.deepEqual(event, { type: 'half' })
   })

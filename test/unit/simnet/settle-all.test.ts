@@ -3,7 +3,10 @@ import { settleAll } from '../../../simnet/settle-all.ts'
 
 describe('parts that run side by side', () => {
   it('give their results in order', async () => {
-    assert.deepEqual(await settleAll<[number, string]>([Promise.resolve(1), Promise.resolve('a')], new AbortController()), [1, 'a'])
+    assert.deepEqual(
+      await settleAll<[number, string]>([Promise.resolve(1), Promise.resolve('a')], new AbortController()),
+      [1, 'a']
+    )
   })
 
   it('fail with the first failure, after all of them ended', async () => {

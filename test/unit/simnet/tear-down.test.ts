@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { isRunning } from '../../../src/config/process-identity.ts'
 import { claimFolder } from '../../../simnet/claim-folder.ts'
 import { JournalWriter, journalFile, readJournal } from '../../../simnet/journal.ts'
 import { type Launched, launch } from '../../../simnet/process/launch.ts'
 import { stopProcess } from '../../../simnet/process/stop.ts'
 import { tearDown } from '../../../simnet/tear-down.ts'
+import { isRunning } from '../../../src/config/process-identity.ts'
 import { until } from '../../support/until.ts'
 
 const STAY = ['-e', 'setInterval(() => undefined, 1000)']
@@ -29,7 +29,12 @@ describe('a simnet folder', () => {
   })
 
   async function start(name: string, args: readonly string[] = []): Promise<Launched> {
-    const process = await launch({ name, args: [...STAY, '--', ...args], eventFile: join(root, `${name}.out`), errorFile: join(root, `${name}.err`) })
+    const process = await launch({
+      name,
+      args: [...STAY, '--', ...args],
+      eventFile: join(root, `${name}.out`),
+      errorFile: join(root, `${name}.err`)
+    })
     launched.push(process)
     return process
   }
@@ -56,7 +61,13 @@ describe('a simnet folder', () => {
   it('is gone after its simnet, with all processes', async () => {
     await simnetWith(['chain', 'provider-1'])
     const stopped = await tearDown(folder)
-    assert.deepEqual(stopped.map(({ name, outcome }) => [name, outcome]), [['provider-1', 'stopped'], ['chain', 'stopped']])
+    assert.deepEqual(
+      stopped.map(({ name, outcome }) => [name, outcome]),
+      [
+        ['provider-1', 'stopped'],
+        ['chain', 'stopped']
+      ]
+    )
     assert.deepEqual(await readdir(root).then(names => names.filter(name => name === 'simnet')), [])
     await assertAllEnded()
   })
@@ -65,13 +76,22 @@ describe('a simnet folder', () => {
     await simnetWith(['chain'])
     const home = join(folder, 'provider-7')
     await mkdir(home)
-    const [forgotten, stranger] = [await start('forgotten', ['--home', home]), await start('stranger', ['--home', `${folder}-2/provider-7`])]
+    const [forgotten, stranger] = [
+      await start('forgotten', ['--home', home]),
+      await start('stranger', ['--home', `${folder}-2/provider-7`])
+    ]
     const stopped = await tearDown(folder)
-    assert.deepEqual(stopped.map(({ name, pid }) => [name, pid]), [['provider-7', forgotten.identity.pid], ['chain', launched[0]?.identity.pid]])
+    assert.deepEqual(
+      stopped.map(({ name, pid }) => [name, pid]),
+      [
+        ['provider-7', forgotten.identity.pid],
+        ['chain', launched[0]?.identity.pid]
+      ]
+    )
     assert.equal(await isRunning(stranger.identity), true)
   })
 
-  it('keeps what is not the simnet\'s', async () => {
+  it("keeps what is not the simnet's", async () => {
     await simnetWith(['chain'])
     await writeFile(join(folder, 'notes.txt'), 'mine')
     await mkdir(join(folder, 'provider-x'))
@@ -83,24 +103,39 @@ describe('a simnet folder', () => {
     await simnetWith(['chain', 'client'])
     await tearDown(folder, { keep: true })
     assert.deepEqual((await readdir(folder)).sort(), ['chain', 'client'])
-    await assert.rejects(claimFolder(folder, () => undefined), { code: 'SIMNET_FOLDER_NOT_EMPTY' })
+    await assert.rejects(
+      claimFolder(folder, () => undefined),
+      { code: 'SIMNET_FOLDER_NOT_EMPTY' }
+    )
   })
 
   it('is not given to a second simnet while the first is being started', async () => {
     await simnetWith([])
-    await assert.rejects(claimFolder(folder, () => undefined), { code: 'SIMNET_RUNNING' })
+    await assert.rejects(
+      claimFolder(folder, () => undefined),
+      { code: 'SIMNET_RUNNING' }
+    )
   })
 
   it('is given to one of two that come at once', async () => {
-    const claims = await Promise.allSettled([claimFolder(folder, () => undefined), claimFolder(folder, () => undefined)])
+    const claims = await Promise.allSettled([
+      claimFolder(folder, () => undefined),
+      claimFolder(folder, () => undefined)
+    ])
     assert.deepEqual(claims.map(({ status }) => status).sort(), ['fulfilled', 'rejected'])
-    assert.equal(claims.flatMap(claim => (claim.status === 'rejected' ? [(claim.reason as { code: string }).code] : []))[0], 'SIMNET_RUNNING')
+    assert.equal(
+      claims.flatMap(claim => (claim.status === 'rejected' ? [(claim.reason as { code: string }).code] : []))[0],
+      'SIMNET_RUNNING'
+    )
   })
 
   it('is not given to a second simnet while the first runs', async () => {
     await (await simnetWith(['chain'])).release()
     await writeJournal({ owner: NOBODY })
-    await assert.rejects(claimFolder(folder, () => undefined), { code: 'SIMNET_RUNNING' })
+    await assert.rejects(
+      claimFolder(folder, () => undefined),
+      { code: 'SIMNET_RUNNING' }
+    )
   })
 
   it('is cleaned of a simnet whose start crashed, and given away', async () => {
