@@ -28,7 +28,7 @@ export class DemoReport implements DemoAudience {
   }
 
   question(text: string): void {
-    this.#screen.heading('Question', 'sealed to two enclaves; the mesh sees ciphertext')
+    this.#screen.heading('Question', 'sealed to enclaves; the mesh sees ciphertext')
     this.#screen.lines(text)
   }
 
@@ -45,10 +45,7 @@ export class DemoReport implements DemoAudience {
       ['model', servedBy.model.name],
       ['tokens', `${promptTokens} prompt, ${completionTokens} answer`],
       ['price', formatTon(end.cost)],
-      [
-        'paid',
-        `${formatTon(end.paid)} in ${end.vouchers} ${end.vouchers === 1 ? 'voucher' : 'vouchers'}, each ahead of at most one window of tokens`
-      ]
+      ['signed', `${formatTon(end.paid)} in ${vouchers(end.vouchers)}, each ahead of at most one window of tokens`]
     ])
   }
 
@@ -103,12 +100,16 @@ export class DemoReport implements DemoAudience {
 
   end(totalMs: number): void {
     this.#screen.heading(`Done in ${seconds(totalMs)}`, 'everything was stopped and removed')
-    this.#screen.lines('Keep such a network: cocoon-node simnet up')
+    this.#screen.lines('Keep such a network: npx cocoon-node simnet up')
   }
 }
 
 function sum({ accounts }: BalanceSheet, field: 'fee' | 'forwardFee'): bigint {
   return accounts.flatMap(({ transactions }) => transactions).reduce((total, tx) => total + tx[field], 0n)
+}
+
+function vouchers(count: number): string {
+  return `${count} ${count === 1 ? 'voucher' : 'vouchers'}`
 }
 
 function signed(change: bigint): string {
