@@ -11,7 +11,7 @@ import { UsageError } from '../core/errors.ts'
 import { systemRandom } from '../core/random.ts'
 import { peerIdentity } from '../mesh/index.ts'
 import { GLOBAL_IDS, walletAddress } from '../ton/index.ts'
-import { createKeys, readKeys } from './keys.ts'
+import { createKeys } from './keys.ts'
 
 export interface CreateHomeInit {
   home: string
@@ -45,8 +45,7 @@ export async function createHome(init: CreateHomeInit): Promise<CreatedHome> {
   await createHomeFolder(home)
   const lock = await lockHome(home)
   try {
-    await createKeys(home, init.passphrase, systemRandom)
-    const keys = await readKeys(home, init.passphrase)
+    const keys = await createKeys(home, init.passphrase, systemRandom)
     await writeConfig(home, configOf(init))
     const { id } = await peerIdentity(keys.peerSeed)
     return {
