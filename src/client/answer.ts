@@ -42,6 +42,9 @@ export interface AnswerSettings {
   depositPolicy: DepositPolicy
 }
 
+/** Completion tokens this client prepays at most, whatever a provider asks for. */
+const MAX_WINDOW_TOKENS = 32
+
 export type AnswerComponents = ClientComponents & { channels: ClientChannels }
 
 /** Runs one job with its provider: channel, job stream, text, receipt. */
@@ -56,7 +59,7 @@ export async function* answer(
   const bounds: JobBounds = {
     prices: terms.prices,
     requestBytes: settings.requestBytes,
-    windowTokens: terms.windowTokens,
+    windowTokens: Math.min(terms.windowTokens, MAX_WINDOW_TOKENS),
     maxCompletionTokens: settings.maxTokens
   }
   const maxCost = maxJobCost(bounds)

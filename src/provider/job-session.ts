@@ -1,6 +1,7 @@
 import { fromString } from 'uint8arrays/from-string'
 import { toHex } from '../core/bytes.ts'
 import type { Clock } from '../core/clock.ts'
+import { ed25519PublicKey } from '../core/ed25519.ts'
 import { errorCode, PeerError, WireError } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
 import type { NanoTon } from '../core/nano-ton.ts'
@@ -12,8 +13,10 @@ import {
   encodeVoucher,
   type PayeeChannels,
   type PayeeJob,
+  PaymentRefusal,
   type Voucher,
-  VoucherStaleError
+  VoucherStaleError,
+  verifyVoucher
 } from '../payments/index.ts'
 import type { Recipient, SealedBody } from '../wire/announcement.ts'
 import {
@@ -130,6 +133,10 @@ export class JobSession {
     const { payee, enclave } = this.#components
     const { channel } = await payee.admit(open.channel, this.#peerId, { signal: stop })
     const first = this.#voucherFor(channel, open.voucher)
+    // Cheap and first: what no payer signed must not make the enclave compute.
+    if (!verifyVoucher(ed25519PublicKey(open.channel.payerKey), open.channel.globalId, first)) {
+      throw new PaymentRefusal('VOUCHER_SIGNATURE_INVALID', `The voucher for ${channel} is not signed by its payer`)
+    }
     const booking = this.#book(channel, first, stop)
     // Checked below; until then a refusal must not count as unhandled.
     booking.catch(() => undefined)
