@@ -249,8 +249,6 @@ describe('job session', () => {
     await bench.refused(session, 'VOUCHER_SIGNATURE_INVALID')
     // What no payer signed does not even wake the enclave.
     assert.equal(bench.enclave.jobs.length, 0)
-    // The enclave may have begun to read the prompt by then.
-    assert.ok(bench.enclave.jobs.length === 0 || bench.enclave.cancelled)
     assert.equal(bench.payee.state(bench.channel).info.delivered, 0n)
   })
 
