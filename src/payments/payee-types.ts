@@ -6,6 +6,7 @@ import type { Chain } from './chain.ts'
 import type { Ledger } from './ledger.ts'
 import type { AdmissionRules } from './payee-admission.ts'
 import type { PayeeChannelState } from './payee-channel.ts'
+import type { Voucher } from './voucher.ts'
 
 export interface PayeeComponents {
   ledger: Ledger
@@ -66,6 +67,8 @@ export interface PayeeJobInit {
   jobId: string
   /** libp2p peer id of the client. The first job's client is the only one that may use the channel. */
   peerId: string
+  /** The first voucher of the job. */
+  voucher?: Voucher
 }
 
 /** The payee's consent to a cooperative close, for the payer to send to the chain. */

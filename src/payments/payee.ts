@@ -32,6 +32,12 @@ import { SharedRuns } from './shared-runs.ts'
 import { type Voucher, verifyVoucher } from './voucher.ts'
 import { closeHash } from './voucher-hash.ts'
 
+/** A voucher that counts, or changes nothing. */
+interface TakenVoucher {
+  next: PayeeChannel
+  credited: NanoTon
+}
+
 /** The provider's side of its channels: what it was paid, what it gave for it, and how it gets the money. */
 export class PayeeChannels {
   readonly #components: PayeeComponents
@@ -148,14 +154,21 @@ export class PayeeChannels {
   }
 
   /**
-   * A job to be served on an admitted channel. Durable when it resolves: a crash cannot make what it used look unused.
+   * A job to be served on an admitted channel, with its first voucher if one came: both in one write. Durable when it
+   * resolves: a crash cannot make what it used look unused.
    *
+   * @throws those of `accept` for the voucher
    * @throws {PaymentRefusal} `CHANNEL_UNKNOWN`, `CHANNEL_CLOSING`, `CHANNEL_CLOSED`; `CHANNEL_FOREIGN` if another client
    *   brought the channel; `JOB_DUPLICATE` if the job runs already
    */
   async startJob(channel: string, init: PayeeJobInit, options: AbortOptions = {}): Promise<PayeeJob> {
     const { clock } = this.#components
     await this.#desk.requireFresh(channel, options)
+    const { voucher } = init
+    if (voucher !== undefined && voucher.cumulative > this.#desk.must(channel).deposit) {
+      // Needs another look at the chain, which `accept` bounds.
+      await this.accept(voucher, options)
+    }
     const line: JobLine = {
       role: 'payee',
       jobId: init.jobId,
@@ -172,6 +185,7 @@ export class PayeeChannels {
     const record = this.#desk.must(channel)
     const { jobs } = this.#desk.session(record)
     const job = this.#job(record, line)
+    let credited: NanoTon = ZERO_NANO_TON
     await this.#desk.change(
       channel,
       (c, also) => {
@@ -180,10 +194,15 @@ export class PayeeChannels {
           throw new PaymentRefusal('JOB_DUPLICATE', `Job ${init.jobId} runs on channel ${channel} already`)
         }
         requireClient(c, init.peerId)
+        const paid = voucher === undefined ? undefined : this.#weigh(c, voucher)
+        credited = paid?.credited ?? ZERO_NANO_TON
         also({ kind: 'job', record: line })
-        return { ...c, peerId: init.peerId, running: [...c.running, jobKey(line)] }
+        return { ...(paid?.next ?? c), peerId: init.peerId, running: [...c.running, jobKey(line)] }
       },
-      () => jobs.add(job)
+      c => {
+        jobs.add(job)
+        this.#noteCredit(c, credited)
+      }
     )
     return job
   }
@@ -283,40 +302,48 @@ export class PayeeChannels {
 
   /** Takes a voucher in its channel's turn; undefined if it is above the confirmed deposit. */
   async #take(voucher: Voucher): Promise<AcceptedVoucher | undefined> {
-    let credited: NanoTon = ZERO_NANO_TON
-    let over = false
+    let taken: TakenVoucher | undefined
     const record = await this.#desk.change(
       voucher.channel,
       c => {
-        requireServing(c)
-        if (voucher.openedLt !== c.openedLt) {
-          throw new PaymentRefusal('VOUCHER_FOREIGN', `The voucher is of another opening of ${c.channel}`)
-        }
-        if (!verifyVoucher(this.#desk.session(c).payerKey, c.terms.globalId, voucher)) {
-          throw new PaymentRefusal(
-            'VOUCHER_SIGNATURE_INVALID',
-            `The voucher for ${c.channel} is not signed with the payer's key`
-          )
-        }
-        if (voucher.cumulative < c.accepted && this.#wasOvertaken(c)) {
-          return c
-        }
-        const verdict = weighVoucher(c, voucher)
-        over = verdict.kind === 'over-deposit'
-        if (verdict.kind !== 'credited') {
-          return c
-        }
-        credited = verdict.credited
-        return verdict.next
+        taken = this.#weigh(c, voucher)
+        return taken?.next ?? c
       },
-      c => {
-        if (credited > 0n) {
-          this.#desk.session(c).creditedAtMs = this.#components.clock.nowMs()
-          this.#desk.wake(c.channel)
-        }
-      }
+      c => this.#noteCredit(c, taken?.credited ?? ZERO_NANO_TON)
     )
-    return over ? undefined : { cumulative: record.accepted, credited }
+    return taken === undefined ? undefined : { cumulative: record.accepted, credited: taken.credited }
+  }
+
+  /** What a voucher makes of a record; undefined if it is above the deposit that is known. */
+  #weigh(c: PayeeChannel, voucher: Voucher): TakenVoucher | undefined {
+    requireServing(c)
+    if (voucher.channel !== c.channel || voucher.openedLt !== c.openedLt) {
+      throw new PaymentRefusal(
+        'VOUCHER_FOREIGN',
+        `The voucher is of another opening than ${c.channel}, or another channel`
+      )
+    }
+    if (!verifyVoucher(this.#desk.session(c).payerKey, c.terms.globalId, voucher)) {
+      throw new PaymentRefusal(
+        'VOUCHER_SIGNATURE_INVALID',
+        `The voucher for ${c.channel} is not signed with the payer's key`
+      )
+    }
+    if (voucher.cumulative < c.accepted && this.#wasOvertaken(c)) {
+      return { next: c, credited: ZERO_NANO_TON }
+    }
+    const verdict = weighVoucher(c, voucher)
+    if (verdict.kind === 'over-deposit') {
+      return undefined
+    }
+    return verdict.kind === 'credited' ? verdict : { next: c, credited: ZERO_NANO_TON }
+  }
+
+  #noteCredit(c: PayeeChannel, credited: NanoTon): void {
+    if (credited > 0n) {
+      this.#desk.session(c).creditedAtMs = this.#components.clock.nowMs()
+      this.#desk.wake(c.channel)
+    }
   }
 
   /**

@@ -137,7 +137,8 @@ export class JobSession {
     if (!verifyVoucher(ed25519PublicKey(open.channel.payerKey), open.channel.globalId, first)) {
       throw new PaymentRefusal('VOUCHER_SIGNATURE_INVALID', `The voucher for ${channel} is not signed by its payer`)
     }
-    const booking = this.#book(channel, first, stop)
+    const job = { jobId: this.#jobId, peerId: this.#peerId, voucher: first }
+    const booking = payee.startJob(channel, job, { signal: stop })
     // Checked below; until then a refusal must not count as unhandled.
     booking.catch(() => undefined)
     if (work.body.kind === 'later') {
@@ -161,18 +162,11 @@ export class JobSession {
       { signal: stop }
     )
     this.#readUpward(run, channel, stop).catch(err => this.#ended.abort(err))
-    const job = await booking.catch((err: unknown) => {
+    const started = await booking.catch((err: unknown) => {
       run.cancel()
       throw err
     })
-    return this.#relay(run, job, stop)
-  }
-
-  /** Takes the first voucher and opens the job in the books; durable when it resolves. */
-  async #book(channel: string, voucher: Voucher, stop: AbortSignal): Promise<PayeeJob> {
-    const { payee } = this.#components
-    await payee.accept(voucher, { signal: stop })
-    return payee.startJob(channel, { jobId: this.#jobId, peerId: this.#peerId }, { signal: stop })
+    return this.#relay(run, started, stop)
   }
 
   /** Chunks down, each after it is paid for; the receipt after the books are closed. */

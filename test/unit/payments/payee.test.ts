@@ -189,6 +189,31 @@ describe('payee channels', () => {
   })
 
   describe('jobs', () => {
+    it('start with their first voucher in one write, or not at all', async () => {
+      let writes = 0
+      pair.payeeDisk.before = () => {
+        writes++
+      }
+      const start = (jobId: string, voucher: ReturnType<typeof sign>) =>
+        pair.payee.startJob(channel, { jobId, peerId: CLIENT_PEER, voucher })
+      const first = await start('a', sign(10))
+      assert.equal(writes, 1)
+      assert.equal(first.charge(amount(10)), true)
+      assert.match(pair.payeeDisk.stored.get(`payee/${channel}`) ?? '', /"accepted":"10"/)
+
+      for (const [code, voucher] of [
+        ['VOUCHER_SIGNATURE_INVALID', sign(20, STRANGER_KEY)],
+        ['VOUCHER_FOREIGN', { ...sign(20), channel: `0:${'00'.repeat(32)}` }],
+        ['CHANNEL_EXHAUSTED', sign(1_000_000)]
+      ] as const) {
+        await assert.rejects(start('b', voucher), { code })
+      }
+      assert.equal(pair.payee.state(channel).info.promised, 10n)
+      // The failed ones left no job behind that would keep the channel busy.
+      await first.end(amount(10), NO_USAGE)
+      assert.equal((await pair.payee.closeRequested(channel, CLIENT_PEER)).cumulative, 10n)
+    })
+
     it('never lets one voucher pay two parallel jobs', async () => {
       const { served: a } = await pair.startJobs(channel, 'a', amount(10))
       const others = await Promise.all(
