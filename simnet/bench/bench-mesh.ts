@@ -37,7 +37,7 @@ export class BenchMesh {
     this.ready = ready
   }
 
-  static async start(modelPath?: string): Promise<BenchMesh> {
+  static async start(modelPath: string): Promise<BenchMesh> {
     const folder = await mkdtemp(join(tmpdir(), 'cocoon-bench-'))
     const chain = spawn(process.execPath, [CHAIN, '--with-parent'], { stdio: ['pipe', 'pipe', 'inherit'] })
     const { url, endpoint } = (await eventsOf(chain)(() => true)) as { url: string; endpoint: string }
@@ -47,7 +47,7 @@ export class BenchMesh {
     const code = `import { main } from ${JSON.stringify(CLI)}; process.exitCode = await main(process.argv.slice(1))`
     const provider = spawn(
       process.execPath,
-      ['--input-type=module', '-e', code, '--', ...args, ...(modelPath === undefined ? [] : ['--model', modelPath])],
+      ['--input-type=module', '-e', code, '--', ...args, '--model', modelPath],
       { stdio: ['ignore', 'pipe', 'inherit'] }
     )
     const next = eventsOf(provider)

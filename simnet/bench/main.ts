@@ -1,5 +1,7 @@
 import '../../src/core/node20-shim.ts'
-import { cpus } from 'node:os'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { cpus, tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { toHex } from '../../src/core/bytes.ts'
 import type { CocoonNode } from '../../src/index.ts'
@@ -7,23 +9,29 @@ import { defaultModelPath, type Engine, openLlamaEngine } from '../../src/infere
 import { PROTOCOLS } from '../../src/wire/protocols.ts'
 import { type AnswerTiming, streamRate, timeAnswer, wholeRate } from './answer-timer.ts'
 import { BenchMesh } from './bench-mesh.ts'
+import { writeRandomModel } from './random-model.ts'
 import { median, round, spread } from './statistics.ts'
 import { benchVouchers } from './vouchers.ts'
 
-// node main.js [--rounds <n>] [--model <gguf>]: prints one JSON object. Everything is a ratio or a median of one run.
+// node main.js [--rounds <n>] [--model <gguf> | --random-weights]: prints one JSON object. Everything is a ratio or a median of one run.
 
 const QUESTION = 'Tell me a story about a fox.'
 const MAX_TOKENS = 400
 
 const { values } = parseArgs({
-  options: { rounds: { type: 'string', default: '15' }, model: { type: 'string' } }
+  options: {
+    rounds: { type: 'string', default: '15' },
+    model: { type: 'string' },
+    'random-weights': { type: 'boolean', default: false }
+  }
 })
 const rounds = Number(values.rounds)
-const modelPath = values.model ?? defaultModelPath()
+const folder = await mkdtemp(join(tmpdir(), 'cocoon-bench-model-'))
+const modelPath = await chooseModel()
 
 const engine = await openLlamaEngine({ modelPath, threads: 1, slots: 1 })
 const modelDigestHex = toHex(engine.model.digest)
-const mesh = await BenchMesh.start(values.model)
+const mesh = await BenchMesh.start(modelPath)
 try {
   const idle = await mesh.memory()
   const { client, coldMs, offerMs } = await coldStarts()
@@ -46,6 +54,17 @@ try {
 } finally {
   await mesh.stop()
   await engine.close()
+  await rm(folder, { recursive: true, force: true })
+}
+
+/** The model named, one of 21 million random weights, or the shipped one. */
+async function chooseModel(): Promise<string> {
+  if (!values['random-weights']) {
+    return values.model ?? defaultModelPath()
+  }
+  const path = join(folder, 'random.gguf')
+  await writeRandomModel(defaultModelPath(), path)
+  return path
 }
 
 /** First questions of fresh clients: discovery, attestation, announcement, offer, channel. */

@@ -57,6 +57,12 @@ const MUXER: YamuxMuxerInit = {
   streamOptions: { maxStreamWindowSize: 1024 * 1024 }
 }
 
+/**
+ * The connection monitor, the DHT and our own checks ping the same peer. At libp2p's limits of one stream out and two
+ * in, two pings at one moment look like a dead peer, and the monitor aborts a healthy connection with all its streams.
+ */
+const PING = { maxInboundStreams: 32, maxOutboundStreams: 32 }
+
 const HOUR_MS = 3_600_000
 
 /** A provider record without renewal is forgotten after this long. Providers publish every few minutes. */
@@ -102,7 +108,7 @@ export function createNode(
     ],
     services: {
       identify: identify(),
-      ping: ping(),
+      ping: ping(PING),
       dht: kadDHT({
         protocol: PROTOCOLS.dht,
         peerInfoMapper: local ? passthroughMapper : removePrivateAddressesMapper,
