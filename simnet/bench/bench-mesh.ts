@@ -45,11 +45,9 @@ export class BenchMesh {
     await createHome({ home, network: 'simnet', chainEndpoint: endpoint })
     const args = ['provide', '--json', '--home', home, '--threads', '1', '--slots', '1']
     const code = `import { main } from ${JSON.stringify(CLI)}; process.exitCode = await main(process.argv.slice(1))`
-    const provider = spawn(
-      process.execPath,
-      ['--input-type=module', '-e', code, '--', ...args, '--model', modelPath],
-      { stdio: ['ignore', 'pipe', 'inherit'] }
-    )
+    const provider = spawn(process.execPath, ['--input-type=module', '-e', code, '--', ...args, '--model', modelPath], {
+      stdio: ['ignore', 'pipe', 'inherit']
+    })
     const next = eventsOf(provider)
     const ready = (await next(({ event }) => event === 'ready')) as unknown as Ready
     const mesh = new BenchMesh(url, endpoint, folder, [chain, provider], ready)

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { multiaddr } from '@multiformats/multiaddr'
 import { LevelDatastore } from 'datastore-level'
 import { systemClock } from '../../src/core/clock.ts'
 import { silentLogger } from '../../src/core/logger.ts'
@@ -65,6 +66,19 @@ describe('mesh dialing', () => {
     assert.ok(typeof address === 'object' && address !== null)
     return `/ip4/127.0.0.1/tcp/${address.port}`
   }
+
+  it('answers several pings of one connection at once, which libp2p takes for a dead peer by default', async () => {
+    const node = await bareNode()
+    try {
+      const address = multiaddr(provider.addresses()[0])
+      const connection = await node.dial(address)
+      const pings = await Promise.all(Array.from({ length: 8 }, () => node.services.ping.ping(address)))
+      assert.ok(pings.every(rttMs => rttMs >= 0))
+      assert.equal(connection.status, 'open')
+    } finally {
+      await node.stop()
+    }
+  })
 
   it('reaches a provider behind five black holes in less than eight seconds', async () => {
     const dead = await Promise.all(Array.from({ length: 5 }, blackhole))
