@@ -1,5 +1,5 @@
 import { anySignal } from '../core/abort.ts'
-import { fromHex, sha256 } from '../core/bytes.ts'
+import { fromHex } from '../core/bytes.ts'
 import type { OfferPolicy, PriceCap } from '../market/index.ts'
 import type { Mesh } from '../mesh/index.ts'
 import { type ResponseKey, sealRequest } from '../seal/index.ts'
@@ -28,7 +28,7 @@ export function sealJob(jobId: Uint8Array, plaintext: Uint8Array, peers: readonl
   const body: SealedBody =
     sealedRequest.byteLength <= LIMITS.announcedRequestBytes
       ? { kind: 'inline', sealedRequest }
-      : { kind: 'later', sizeBytes: sealedRequest.byteLength, digest: sha256(sealedRequest) }
+      : { kind: 'later', sizeBytes: sealedRequest.byteLength, digest: requestDigest }
   return {
     jobId,
     requestDigest,

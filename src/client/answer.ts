@@ -1,4 +1,4 @@
-import { toHex } from '../core/bytes.ts'
+import { fromHex, toHex } from '../core/bytes.ts'
 import { CancelledError } from '../core/errors.ts'
 import {
   type DepositPolicy,
@@ -138,7 +138,7 @@ function openMessage(
   recipient: Recipient
 ): Omit<Extract<JobUpMessage, { type: 'open' }>, 'type' | 'voucher'> {
   const direct = {
-    modelDigest: Uint8Array.from(Buffer.from(settings.modelDigestHex, 'hex')),
+    modelDigest: fromHex(settings.modelDigestHex, LIMITS.digestBytes),
     maxCompletionTokens: settings.maxTokens,
     recipient,
     body: sealed.body

@@ -7,6 +7,7 @@ import type { Mesh } from '../mesh/index.ts'
 import { type AttestReply, decodeAttestReply, encodeAttestRequest } from '../wire/attest-exchange.ts'
 import { LIMITS } from '../wire/limits.ts'
 import { PROTOCOLS } from '../wire/protocols.ts'
+import { exchange } from './exchange.ts'
 
 /** An enclave that passed the policy, with the documents that prove it. */
 export interface AttestedPeer extends AttestReply {
@@ -85,22 +86,14 @@ export class AttestedPeers {
     return attested
   }
 
-  async #exchange(peerId: string, signal: AbortSignal): Promise<AttestReply> {
-    const stream = await this.#components.mesh.open(peerId, PROTOCOLS.attest, {
+  #exchange(peerId: string, signal: AbortSignal): Promise<AttestReply> {
+    return exchange(this.#components.mesh, encodeAttestRequest(), {
+      peerId,
+      protocol: PROTOCOLS.attest,
+      name: 'attestation',
       maxFrameBytes: LIMITS.attestReplyBytes,
-      signal
+      signal,
+      read: decodeAttestReply
     })
-    try {
-      await stream.write(encodeAttestRequest())
-      const reply = await stream.read({ signal })
-      if (reply === undefined) {
-        throw new PeerError('PEER_SILENT', `${peerId} closed the attestation stream without an answer`)
-      }
-      await stream.close({ signal })
-      return decodeAttestReply(reply)
-    } catch (err) {
-      stream.abort(err as Error)
-      throw err
-    }
   }
 }

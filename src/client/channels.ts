@@ -12,6 +12,7 @@ import {
 } from '../wire/channel-exchange.ts'
 import { LIMITS } from '../wire/limits.ts'
 import { PROTOCOLS } from '../wire/protocols.ts'
+import { exchange } from './exchange.ts'
 
 /** What a cooperative close came to. */
 export interface ClosedChannel {
@@ -87,35 +88,39 @@ export class ClientChannels {
     return { channel, paid: cumulative, claimTransaction, closeTransaction: transaction }
   }
 
-  async #exchange<T extends ChannelReplyMessage['type']>(
+  #exchange<T extends ChannelReplyMessage['type']>(
     peerId: string,
     request: ChannelRequestMessage,
     expected: T,
     options: AbortOptions
   ): Promise<Reply<T>> {
-    const signal = anySignal(options.signal, AbortSignal.timeout(EXCHANGE_TIMEOUT_MS))
-    const stream = await this.#mesh.open(peerId, PROTOCOLS.channel, { maxFrameBytes: LIMITS.channelFrameBytes, signal })
-    try {
-      await stream.write(encodeChannelRequest(request))
-      const frame = await stream.read({ signal })
-      if (frame === undefined) {
-        throw new PeerError('PEER_SILENT', `${peerId} closed the channel stream without an answer`)
-      }
-      await stream.close({ signal })
-      const reply = decodeChannelReply(frame)
-      if (reply.type === 'refused') {
-        const hint = request.type === 'close' ? '; to close without its consent, add --alone' : ''
-        throw new PeerError('CHANNEL_REFUSED', `${peerId} refused (${reply.code}): ${reply.message}${hint}`, {
-          details: { peerId, reason: reply.code }
-        })
-      }
-      if (reply.type !== expected || reply.channel !== request.channel) {
-        throw new PeerError('MESSAGE_UNEXPECTED', `${peerId} answered a ${request.type} request with something else`)
-      }
-      return reply as Reply<T>
-    } catch (err) {
-      stream.abort(err as Error)
-      throw err
-    }
+    return exchange(this.#mesh, encodeChannelRequest(request), {
+      peerId,
+      protocol: PROTOCOLS.channel,
+      name: 'channel',
+      maxFrameBytes: LIMITS.channelFrameBytes,
+      signal: anySignal(options.signal, AbortSignal.timeout(EXCHANGE_TIMEOUT_MS)),
+      read: answer => readReply(answer, peerId, request, expected)
+    })
   }
+}
+
+/** @throws {PeerError} `CHANNEL_REFUSED`, `MESSAGE_UNEXPECTED`, `MESSAGE_MALFORMED`, `MESSAGE_TOO_LARGE` */
+function readReply<T extends ChannelReplyMessage['type']>(
+  answer: Uint8Array,
+  peerId: string,
+  request: ChannelRequestMessage,
+  expected: T
+): Reply<T> {
+  const reply = decodeChannelReply(answer)
+  if (reply.type === 'refused') {
+    const hint = request.type === 'close' ? '; to close without its consent, add --alone' : ''
+    throw new PeerError('CHANNEL_REFUSED', `${peerId} refused (${reply.code}): ${reply.message}${hint}`, {
+      details: { peerId, reason: reply.code }
+    })
+  }
+  if (reply.type !== expected || reply.channel !== request.channel) {
+    throw new PeerError('MESSAGE_UNEXPECTED', `${peerId} answered a ${request.type} request with something else`)
+  }
+  return reply as Reply<T>
 }

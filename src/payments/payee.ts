@@ -14,8 +14,7 @@ import {
   endPayeeJob,
   highestVoucher,
   type PayeeChannel,
-  requireServing,
-  weighVoucher
+  requireServing
 } from './payee-channel.ts'
 import { PayeeDesk, unknownChannel } from './payee-desk.ts'
 import { PayeeJob } from './payee-job.ts'
@@ -27,30 +26,25 @@ import type {
   PayeeInit,
   PayeeJobInit
 } from './payee-types.ts'
-import { exhaustedText, PaymentRefusal } from './refusal.ts'
+import { PayeeVouchers } from './payee-vouchers.ts'
+import { PaymentRefusal } from './refusal.ts'
 import { SharedRuns } from './shared-runs.ts'
-import { type Voucher, verifyVoucher } from './voucher.ts'
+import type { Voucher } from './voucher.ts'
 import { closeHash } from './voucher-hash.ts'
-
-/** A voucher that counts, or changes nothing. */
-interface TakenVoucher {
-  next: PayeeChannel
-  credited: NanoTon
-}
 
 /** The provider's side of its channels: what it was paid, what it gave for it, and how it gets the money. */
 export class PayeeChannels {
   readonly #components: PayeeComponents
   readonly #rules: AdmissionRules
-  readonly #overtakenMs: number
   readonly #desk: PayeeDesk
+  readonly #vouchers: PayeeVouchers
   readonly #claims = new SharedRuns<ChainReceipt | undefined>()
 
   constructor(components: PayeeComponents, init: PayeeInit) {
     this.#components = components
     this.#rules = { minimumDeposit: init.minimumDeposit, minimumChallengeSeconds: init.minimumChallengeSeconds }
-    this.#overtakenMs = init.overtakenMs ?? 2_000
     this.#desk = new PayeeDesk(components, init)
+    this.#vouchers = new PayeeVouchers(this.#desk, components.clock, init.overtakenMs ?? 2_000)
   }
 
   /**
@@ -136,21 +130,8 @@ export class PayeeChannels {
    *   `VOUCHER_STALE` (a `VoucherStaleError` with the highest), `CHANNEL_EXHAUSTED`, `CHANNEL_CLOSING`, `CHANNEL_CLOSED`
    * @throws {EnvironmentError} `LEDGER_WRITE_FAILED`: nothing is credited then
    */
-  async accept(voucher: Voucher, options: AbortOptions = {}): Promise<AcceptedVoucher> {
-    await this.#desk.requireFresh(voucher.channel, options)
-    const first = await this.#take(voucher)
-    if (first !== undefined) {
-      return first
-    }
-    await this.#desk.rereadDeposit(voucher.channel, options)
-    const second = await this.#take(voucher)
-    if (second !== undefined) {
-      return second
-    }
-    const { deposit } = this.#desk.must(voucher.channel)
-    throw new PaymentRefusal('CHANNEL_EXHAUSTED', exhaustedText(voucher.channel, voucher.cumulative, deposit), {
-      details: { channel: voucher.channel, needed: voucher.cumulative, deposit }
-    })
+  accept(voucher: Voucher, options: AbortOptions = {}): Promise<AcceptedVoucher> {
+    return this.#vouchers.accept(voucher, options)
   }
 
   /**
@@ -194,14 +175,14 @@ export class PayeeChannels {
           throw new PaymentRefusal('JOB_DUPLICATE', `Job ${init.jobId} runs on channel ${channel} already`)
         }
         requireClient(c, init.peerId)
-        const paid = voucher === undefined ? undefined : this.#weigh(c, voucher)
+        const paid = voucher === undefined ? undefined : this.#vouchers.weigh(c, voucher)
         credited = paid?.credited ?? ZERO_NANO_TON
         also({ kind: 'job', record: line })
         return { ...(paid?.next ?? c), peerId: init.peerId, running: [...c.running, jobKey(line)] }
       },
       c => {
         jobs.add(job)
-        this.#noteCredit(c, credited)
+        this.#vouchers.noteCredit(c, credited)
       }
     )
     return job
@@ -298,61 +279,6 @@ export class PayeeChannels {
 
   list(): PayeeChannelInfo[] {
     return this.#desk.book.values().map(record => this.#describe(record))
-  }
-
-  /** Takes a voucher in its channel's turn; undefined if it is above the confirmed deposit. */
-  async #take(voucher: Voucher): Promise<AcceptedVoucher | undefined> {
-    let taken: TakenVoucher | undefined
-    const record = await this.#desk.change(
-      voucher.channel,
-      c => {
-        taken = this.#weigh(c, voucher)
-        return taken?.next ?? c
-      },
-      c => this.#noteCredit(c, taken?.credited ?? ZERO_NANO_TON)
-    )
-    return taken === undefined ? undefined : { cumulative: record.accepted, credited: taken.credited }
-  }
-
-  /** What a voucher makes of a record; undefined if it is above the deposit that is known. */
-  #weigh(c: PayeeChannel, voucher: Voucher): TakenVoucher | undefined {
-    requireServing(c)
-    if (voucher.channel !== c.channel || voucher.openedLt !== c.openedLt) {
-      throw new PaymentRefusal(
-        'VOUCHER_FOREIGN',
-        `The voucher is of another opening than ${c.channel}, or another channel`
-      )
-    }
-    if (!verifyVoucher(this.#desk.session(c).payerKey, c.terms.globalId, voucher)) {
-      throw new PaymentRefusal(
-        'VOUCHER_SIGNATURE_INVALID',
-        `The voucher for ${c.channel} is not signed with the payer's key`
-      )
-    }
-    if (voucher.cumulative < c.accepted && this.#wasOvertaken(c)) {
-      return { next: c, credited: ZERO_NANO_TON }
-    }
-    const verdict = weighVoucher(c, voucher)
-    if (verdict.kind === 'over-deposit') {
-      return undefined
-    }
-    return verdict.kind === 'credited' ? verdict : { next: c, credited: ZERO_NANO_TON }
-  }
-
-  #noteCredit(c: PayeeChannel, credited: NanoTon): void {
-    if (credited > 0n) {
-      this.#desk.session(c).creditedAtMs = this.#components.clock.nowMs()
-      this.#desk.wake(c.channel)
-    }
-  }
-
-  /**
-   * Whether a lower voucher can be one that another job's overtook on its way: every job has its own stream. Only where
-   * none can be under way does it mean that the payer forgot what it signed.
-   */
-  #wasOvertaken(c: PayeeChannel): boolean {
-    const { jobs, creditedAtMs } = this.#desk.session(c)
-    return jobs.size > 0 || this.#components.clock.nowMs() - creditedAtMs < this.#overtakenMs
   }
 
   #job({ openedLt }: PayeeChannel, line: JobLine): PayeeJob {
