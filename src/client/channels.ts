@@ -83,8 +83,12 @@ export class ClientChannels {
   async close(channel: string, options: AbortOptions = {}): Promise<ClosedChannel> {
     const { peerId } = await this.#payer.retire(channel)
     const agreed = await this.#exchange(peerId, { type: 'close', channel }, 'closed', options)
-    const { openedLt, cumulative, payeeSignature, claimTransaction } = agreed
-    const { transaction } = await this.#payer.close(channel, { openedLt, cumulative, payeeSignature }, options)
+    const { openedLt, cumulative, validUntil, payeeSignature, claimTransaction } = agreed
+    const { transaction } = await this.#payer.close(
+      channel,
+      { openedLt, cumulative, validUntil, payeeSignature },
+      options
+    )
     return { channel, paid: cumulative, claimTransaction, closeTransaction: transaction }
   }
 

@@ -30,6 +30,8 @@ export interface ChannelView {
   openedLt: bigint
   /** Nanotons the contract holds now. */
   balance: NanoTon
+  /** Chain time of the block this was read from, Unix milliseconds. */
+  asOfMs: number
 }
 
 /** A block of the chain. */
@@ -46,17 +48,47 @@ export interface ClaimVoucher {
   signature: Uint8Array
 }
 
-/** The payee's agreement to close now with `cumulative` paid in all. */
+/** The payee's agreement to close now with `cumulative` paid in all; more than is settled only if the payer sends it. */
 export interface CoopCloseOrder {
   openedLt: bigint
   cumulative: NanoTon
+  /** Last second in which the agreement counts, Unix seconds of the chain. */
+  validUntil: number
   payeeSignature: Uint8Array
-  voucher?: ClaimVoucher
 }
 
 /** Hash of the transaction that did it, hex. */
 export interface ChainReceipt {
   transaction: string
+}
+
+/** What each message costs its sender in the end, attached value that comes back left out: nanotons, from the chain's prices of the hour. */
+export interface ChainFees {
+  open: NanoTon
+  topUp: NanoTon
+  claim: NanoTon
+  /** Taken from the payout. */
+  externalClaim: NanoTon
+  coopClose: NanoTon
+  startClose: NanoTon
+  finish: NanoTon
+}
+
+/** Prices a step before it is taken. */
+export interface FeeSource {
+  fees(options?: AbortOptions): Promise<ChainFees>
+}
+
+/** A channel that a wallet once opened, whatever became of it. */
+export interface OpenedChannel {
+  channel: string
+  terms: ChannelTerms
+}
+
+/** Finds the channels of a payer that lost its ledger. */
+export interface ChannelFinder {
+  /** Every channel our wallet ever opened, from the wallet's own history on the chain. */
+  openedChannels(options?: AbortOptions): Promise<OpenedChannel[]>
 }
 
 /**
@@ -79,6 +111,12 @@ export interface Chain {
   topUp(channel: string, amount: NanoTon, options?: AbortOptions): Promise<ChainReceipt>
   /** Pays the payee up to the voucher's amount. Anyone may send it. */
   claim(channel: string, voucher: ClaimVoucher, options?: AbortOptions): Promise<ChainReceipt>
+  /**
+   * The same without a coin in the wallet: gas comes out of the payout.
+   *
+   * @throws {MoneyError} `CLAIM_TOO_SMALL` if the payout would not cover it
+   */
+  claimExternally(channel: string, voucher: ClaimVoucher, options?: AbortOptions): Promise<ChainReceipt>
   /** Pays out both sides at once and removes the channel. */
   coopClose(channel: string, order: CoopCloseOrder, options?: AbortOptions): Promise<ChainReceipt>
   /** The payer starts to close alone; claims count until the challenge period is over. */

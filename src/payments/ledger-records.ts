@@ -1,4 +1,4 @@
-import type { ChannelTerms, ClaimVoucher, CoopCloseOrder } from './chain.ts'
+import type { ChannelTerms, CoopCloseOrder } from './chain.ts'
 import type { JobLine } from './job-line.ts'
 import type { PayeeChannel } from './payee-channel.ts'
 import type { PayerChannel, PendingDeposit } from './payer-channel.ts'
@@ -25,15 +25,12 @@ const terms = objectField<ChannelTerms>({
 
 const pending = objectField<PendingDeposit>({ amount: amountField, before: amountField, sentAtMs: integerField })
 
-const closeOrder = objectField<CoopCloseOrder>(
-  {
-    openedLt: uint64Field,
-    cumulative: amountField,
-    payeeSignature: bytesField(64),
-    voucher: objectField<ClaimVoucher>({ openedLt: uint64Field, cumulative: amountField, signature: bytesField(64) })
-  },
-  ['voucher']
-)
+const closeOrder = objectField<CoopCloseOrder>({
+  openedLt: uint64Field,
+  cumulative: amountField,
+  validUntil: integerField,
+  payeeSignature: bytesField(64)
+})
 
 export const payerRecord = objectField<PayerChannel>(
   {

@@ -76,6 +76,8 @@ export interface AgreedClose {
   channel: string
   openedLt: bigint
   cumulative: NanoTon
+  /** Last second in which the consent counts, Unix seconds of the chain. */
+  validUntil: number
   payeeSignature: Uint8Array
   /** Hash of the claim's transaction, hex; empty when nothing was owed, or it failed and the close itself will settle. */
   claimTransaction: string

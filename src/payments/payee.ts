@@ -32,6 +32,9 @@ import { SharedRuns } from './shared-runs.ts'
 import type { Voucher } from './voucher.ts'
 import { closeHash } from './voucher-hash.ts'
 
+/** How long the payer has to send a close we agreed to, seconds. */
+const CLOSE_VALID_SECONDS = 3_600
+
 /** The provider's side of its channels: what it was paid, what it gave for it, and how it gets the money. */
 export class PayeeChannels {
   readonly #components: PayeeComponents
@@ -252,11 +255,14 @@ export class PayeeChannels {
       return undefined
     })
     const { openedLt, accepted: cumulative, terms } = agreed
-    const hash = closeHash({ globalId: terms.globalId, channel: parseRawAddress(channel), openedLt, cumulative })
+    const validUntil = Math.floor(this.#components.clock.nowMs() / 1000) + CLOSE_VALID_SECONDS
+    const total = { globalId: terms.globalId, channel: parseRawAddress(channel), openedLt, cumulative, validUntil }
+    const hash = closeHash(total)
     return {
       channel,
       openedLt,
       cumulative,
+      validUntil,
       payeeSignature: ed25519Sign(key.privateKey, hash),
       claimTransaction: receipt?.transaction ?? ''
     }

@@ -11,9 +11,9 @@ import { closeHash } from './voucher-hash.ts'
  * @throws {PeerError} `CLOSE_ORDER_INVALID`
  */
 export function requireFairClose(c: PayerChannel, order: CoopCloseOrder): void {
-  const { openedLt, cumulative, payeeSignature } = order
+  const { openedLt, cumulative, validUntil, payeeSignature } = order
   const { globalId, payeeKey } = c.terms
-  const hash = closeHash({ globalId, channel: parseRawAddress(c.channel), openedLt, cumulative })
+  const hash = closeHash({ globalId, channel: parseRawAddress(c.channel), openedLt, cumulative, validUntil })
   const problem =
     openedLt !== c.openedLt
       ? 'it is of another opening'
@@ -27,11 +27,4 @@ export function requireFairClose(c: PayerChannel, order: CoopCloseOrder): void {
   if (problem !== undefined) {
     throw new PeerError('CLOSE_ORDER_INVALID', `The payee's agreement to close ${c.channel} cannot be used: ${problem}`)
   }
-}
-
-/** The contract closes at the settled amount only: if the payee's claim has not landed, our own voucher settles first. */
-export function settlingOrder(c: PayerChannel, order: CoopCloseOrder): CoopCloseOrder {
-  const { openedLt, signed: cumulative, signature } = c
-  const settles = order.cumulative > c.settled && order.cumulative === cumulative
-  return settles ? { ...order, voucher: { openedLt, cumulative, signature } } : order
 }

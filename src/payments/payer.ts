@@ -23,7 +23,7 @@ import {
   reconcile,
   requireOpen
 } from './payer-channel.ts'
-import { requireFairClose, settlingOrder } from './payer-close.ts'
+import { requireFairClose } from './payer-close.ts'
 import {
   type DepositPolicy,
   type FundingInit,
@@ -272,7 +272,7 @@ export class PayerChannels {
             `The payee has not agreed to close ${channel}: ask it, or start to close alone`
           )
         }
-        const receipt = await this.#components.chain.coopClose(channel, settlingOrder(record, record.closeOrder))
+        const receipt = await this.#components.chain.coopClose(channel, record.closeOrder)
         const { cumulative } = record.closeOrder
         await this.#change(channel, c => closedChannel(c, cumulative))
         return receipt

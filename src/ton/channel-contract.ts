@@ -1,7 +1,6 @@
 import {
   type Address,
   type Builder,
-  beginCell,
   type Cell,
   type Contract,
   type ContractProvider,
@@ -10,7 +9,7 @@ import {
 } from '@ton/core'
 import { type NanoTon, nanoTon } from '../core/nano-ton.ts'
 import { type ChannelTerms, channelStateInit } from './channel-address.ts'
-import { closeCell, type TotalFields, voucherCell } from './voucher-cell.ts'
+import { type CloseFields, closeCell, type TotalFields, voucherCell } from './voucher-cell.ts'
 
 /** First 32 bits of each message to a channel. */
 export const CHANNEL_OPS = {
@@ -41,6 +40,7 @@ export const CHANNEL_EXIT_CODES = {
   zeroDeposit: 115,
   payoutTooSmall: 116,
   underfunded: 117,
+  expired: 118,
   unknownMessage: 0xffff
 } as const
 
@@ -56,8 +56,14 @@ export interface ChannelState {
   openedLt: bigint
 }
 
-/** A total and the signature over its cell. */
+/** A total and the payer's signature over its cell. */
 export interface SignedFields extends TotalFields {
+  /** Ed25519, 64 bytes. */
+  signature: Uint8Array
+}
+
+/** A close statement and the payee's signature over its cell. */
+export interface SignedClose extends CloseFields {
   /** Ed25519, 64 bytes. */
   signature: Uint8Array
 }
@@ -72,7 +78,11 @@ export function storeFund(amount: NanoTon): Writer {
 
 export function storeClaim(voucher: SignedFields): Writer {
   // claim#c0c00002 signature:bits512 voucher:^Voucher = InternalMsgBody;
-  return builder => builder.storeUint(CHANNEL_OPS.claim, 32).store(storeSignedVoucher(voucher))
+  return builder =>
+    builder
+      .storeUint(CHANNEL_OPS.claim, 32)
+      .storeBuffer(Buffer.from(voucher.signature), 64)
+      .storeRef(voucherCell(voucher))
 }
 
 export function storeStartClose(): Writer {
@@ -85,20 +95,13 @@ export function storeFinish(): Writer {
   return builder => builder.storeUint(CHANNEL_OPS.finish, 32)
 }
 
-/** `voucher` is claimed in the same transaction; without it the statement must match what is settled already. */
-export function storeCoopClose(statement: SignedFields, voucher?: SignedFields): Writer {
-  // coop_close#c0c00005 signature:bits512 statement:^CloseStatement voucher:(Maybe ^SignedVoucher) = InternalMsgBody;
+export function storeCoopClose(statement: SignedClose): Writer {
+  // coop_close#c0c00005 signature:bits512 statement:^CloseStatement = InternalMsgBody;
   return builder =>
     builder
       .storeUint(CHANNEL_OPS.coopClose, 32)
       .storeBuffer(Buffer.from(statement.signature), 64)
       .storeRef(closeCell(statement))
-      .storeMaybeRef(voucher === undefined ? null : beginCell().store(storeSignedVoucher(voucher)).endCell())
-}
-
-function storeSignedVoucher(voucher: SignedFields): Writer {
-  // signed_voucher#_ signature:bits512 voucher:^Voucher = SignedVoucher;
-  return builder => builder.storeBuffer(Buffer.from(voucher.signature), 64).storeRef(voucherCell(voucher))
 }
 
 /** Reads a channel's data cell. */

@@ -1,4 +1,4 @@
-import { Address, type Builder, beginCell, type Cell, type Transaction } from '@ton/core'
+import { Address, type Builder, beginCell, type Cell, external, storeMessage, type Transaction } from '@ton/core'
 import type { AbortOptions } from '../core/abort.ts'
 import { MoneyError, UsageError } from '../core/errors.ts'
 import { type NanoTon, nanoTon, ZERO_NANO_TON } from '../core/nano-ton.ts'
@@ -30,6 +30,8 @@ export interface ChannelView {
   openedLt: bigint
   /** Nanotons the contract holds now. */
   balance: NanoTon
+  /** Chain time of the block this was read from, Unix milliseconds. */
+  asOfMs: number
 }
 
 /** A voucher as the contract takes it. */
@@ -40,14 +42,14 @@ export interface ClaimVoucher {
   signature: Uint8Array
 }
 
-/** The payee's agreement to close now with `cumulative` paid in all. */
+/** The payee's agreement to close now with `cumulative` paid in all; more than is settled only if the payer sends it. */
 export interface CoopCloseOrder {
   openedLt: bigint
   cumulative: NanoTon
+  /** Last second in which the agreement counts, Unix seconds of the chain. */
+  validUntil: number
   /** 64 bytes. */
   payeeSignature: Uint8Array
-  /** Claimed in the same transaction. */
-  voucher?: ClaimVoucher
 }
 
 /** What a message to a channel came to. */
@@ -80,7 +82,7 @@ const TIMEOUT_MS = 90_000
 /** Attached to a message for gas, and for an opening's storage reserve; what is left comes back. Not a price. */
 const ATTACHED: NanoTon = nanoTon(50_000_000n)
 
-const NO_CHANNEL: ChannelView = {
+const NO_CHANNEL: Omit<ChannelView, 'asOfMs'> = {
   state: 'missing',
   deposit: ZERO_NANO_TON,
   settled: ZERO_NANO_TON,
@@ -191,11 +193,7 @@ export class TonChain {
    */
   async claim(channel: string, voucher: ClaimVoucher, options: AbortOptions = {}): Promise<ChainReceipt> {
     const body = storeClaim(this.#signed(channel, voucher, voucher.signature))
-    const receipt = await this.#write(channel, body, ATTACHED, options, view => {
-      if (view.openedLt === voucher.openedLt && view.settled >= voucher.cumulative) {
-        throw nothingToClaim(channel, view.settled, { sent: false })
-      }
-    })
+    const receipt = await this.#write(channel, body, ATTACHED, options, view => requireUnpaid(channel, view, voucher))
     // The server that showed the transaction may not be the one that shows the account next.
     const paid = (view: ChannelView): boolean =>
       view.openedLt !== voucher.openedLt || view.settled >= voucher.cumulative
@@ -204,18 +202,47 @@ export class TonChain {
   }
 
   /**
+   * Claims without a coin in the wallet: gas comes out of the payout.
+   *
+   * @throws {MoneyError} `CLAIM_TOO_SMALL` if the payout would not cover it, and the errors of {@link claim}
+   */
+  async claimExternally(channel: string, voucher: ClaimVoucher, options: AbortOptions = {}): Promise<ChainReceipt> {
+    return this.#turns.take(channel, async () => {
+      const account = await beforeSending(this.#rpc.account(channel, options))
+      const view = viewOf(channel, account)
+      if (view.state === 'missing') {
+        throw channelMissing(channel)
+      }
+      requireUnpaid(channel, view, voucher)
+      const body = beginCell()
+        .store(storeClaim(this.#signed(channel, voucher, voucher.signature)))
+        .endCell()
+      const message = external({ to: Address.parseRaw(channel), body })
+      try {
+        await this.#rpc.sendBoc(beginCell().store(storeMessage(message)).endCell().toBoc(), options)
+      } catch (err) {
+        throw explainExternal(channel, err)
+      }
+      const isOurs = (tx: Transaction): boolean =>
+        tx.inMessage?.info.type === 'external-in' && tx.inMessage.body.hash().equals(body.hash())
+      const check = async (): Promise<Transaction | undefined> =>
+        (await this.#rpc.transactions(channel, account.lastLt, undefined, options)).find(isOurs)
+      const tx = await poll(check, { limitMs: this.#timeoutMs }, this.#sleep, options)
+      if (tx === undefined) {
+        throw new ChainTimeoutError(`The external claim on channel ${channel}`, this.#timeoutMs, { channel })
+      }
+      return { transaction: tx.hash().toString('hex') }
+    })
+  }
+
+  /**
    * Pays out both sides at once and removes the channel.
    *
    * @throws {MoneyError} `CHANNEL_MISSING`, and the errors of {@link openChannel}
    */
   async coopClose(channel: string, order: CoopCloseOrder, options: AbortOptions = {}): Promise<ChainReceipt> {
-    const voucher = order.voucher && this.#signed(channel, order.voucher, order.voucher.signature)
-    return this.#write(
-      channel,
-      storeCoopClose(this.#signed(channel, order, order.payeeSignature), voucher),
-      ATTACHED,
-      options
-    )
+    const statement = { ...this.#signed(channel, order, order.payeeSignature), validUntil: order.validUntil }
+    return this.#write(channel, storeCoopClose(statement), ATTACHED, options)
   }
 
   /**
@@ -364,6 +391,23 @@ function refusal(channel: string, exitCode: number | undefined): MoneyError {
   return new ChainRefusedError(`the message to channel ${channel}`, exitCodeText(exitCode), { channel, exitCode })
 }
 
+function requireUnpaid(channel: string, view: ChannelView, voucher: ClaimVoucher): void {
+  if (view.openedLt === voucher.openedLt && view.settled >= voucher.cumulative) {
+    throw nothingToClaim(channel, view.settled, { sent: false })
+  }
+}
+
+/** A contract that does not accept an external message names its exit code in the endpoint's words at best. */
+function explainExternal(channel: string, err: unknown): unknown {
+  const tooSmall = new RegExp(`\\b(?:${CHANNEL_EXIT_CODES.payoutTooSmall}|${CHANNEL_EXIT_CODES.underfunded})\\b`)
+  return err instanceof ChainRefusedError && tooSmall.test(err.message)
+    ? new MoneyError('CLAIM_TOO_SMALL', `The payout of ${channel} does not cover the fees of an external claim`, {
+        cause: err,
+        details: { channel, sent: false }
+      })
+    : err
+}
+
 function nothingToClaim(
   channel: string,
   settled: NanoTon | undefined,
@@ -375,8 +419,9 @@ function nothingToClaim(
 }
 
 function viewOf(channel: string, account: AccountView): ChannelView {
+  const asOfMs = account.chainTime * 1000
   if (!account.active || account.code === undefined || account.data === undefined) {
-    return { ...NO_CHANNEL, balance: account.balance }
+    return { ...NO_CHANNEL, balance: account.balance, asOfMs }
   }
   if (!account.code.equals(channelCode())) {
     throw new MoneyError('CHANNEL_FOREIGN', `The contract at ${channel} is not a channel of this version`, {
@@ -385,7 +430,7 @@ function viewOf(channel: string, account: AccountView): ChannelView {
   }
   const { state, deposit, settled, closeAt, openedLt } = loadChannelState(account.data.beginParse())
   if (state === 'new') {
-    return { ...NO_CHANNEL, balance: account.balance }
+    return { ...NO_CHANNEL, balance: account.balance, asOfMs }
   }
-  return { state, deposit, settled, closeAtMs: closeAt * 1000, openedLt, balance: account.balance }
+  return { state, deposit, settled, closeAtMs: closeAt * 1000, openedLt, balance: account.balance, asOfMs }
 }

@@ -22,6 +22,8 @@ export interface ChannelClosedMessage {
   channel: string
   openedLt: bigint
   cumulative: NanoTon
+  /** Last second in which the agreement counts, Unix seconds of the chain. */
+  validUntil: number
   payeeSignature: Uint8Array
   /** Hex; empty when nothing was owed. */
   claimTransaction: string
@@ -84,6 +86,7 @@ export function decodeChannelReply(bytes: Uint8Array): ChannelReplyMessage {
       channel: closed.channel,
       openedLt: closed.openedLt,
       cumulative: decodeAmount(REPLY, 'cumulative', closed.cumulative),
+      validUntil: closed.validUntil,
       payeeSignature: closed.payeeSignature,
       claimTransaction: closed.claimTransaction
     }

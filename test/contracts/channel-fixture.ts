@@ -1,12 +1,19 @@
 import assert from 'node:assert/strict'
 import { type Address, type Builder, beginCell, Cell, Dictionary, type Transaction } from '@ton/core'
 import { Blockchain, type SandboxContract, type SendMessageResult, type TreasuryContract } from '@ton/sandbox'
-import { parseRawAddress } from '../../src/core/address.ts'
+import { parseRawAddress, type RawAddress } from '../../src/core/address.ts'
 import { type Ed25519KeyPair, ed25519FromSeed, ed25519Sign } from '../../src/core/ed25519.ts'
 import { type NanoTon, nanoTon, parseTon } from '../../src/core/nano-ton.ts'
 import { closeHash, voucherHash } from '../../src/payments/voucher-hash.ts'
 import { type ChannelTerms, channelAddress } from '../../src/ton/channel-address.ts'
-import { ChannelContract, type ChannelState, type SignedFields, storeFund } from '../../src/ton/channel-contract.ts'
+import {
+  ChannelContract,
+  type ChannelState,
+  type SignedClose,
+  type SignedFields,
+  storeFund
+} from '../../src/ton/channel-contract.ts'
+import type { TotalFields } from '../../src/ton/voucher-cell.ts'
 
 export const GLOBAL_ID = -217
 export const CHALLENGE_SECONDS = 600
@@ -118,8 +125,9 @@ export class ChannelFixture {
   }
 
   /** A close statement of the payee. */
-  async statement(cumulative: bigint, changes: Partial<SignedFields> = {}, key = this.payeeKey): Promise<SignedFields> {
-    return this.#sign(closeHash, key, await this.#fields(cumulative, changes))
+  async statement(cumulative: bigint, changes: Partial<SignedClose> = {}, key = this.payeeKey): Promise<SignedClose> {
+    const fields = { validUntil: (this.chain.now ?? 0) + 3_600, ...(await this.#fields(cumulative, changes)) }
+    return this.#sign(closeHash, key, { ...fields, ...changes })
   }
 
   async #fields(cumulative: bigint, changes: Partial<SignedFields>): Promise<Omit<SignedFields, 'signature'>> {
@@ -132,7 +140,11 @@ export class ChannelFixture {
     }
   }
 
-  #sign(hash: typeof voucherHash, key: Ed25519KeyPair, fields: Omit<SignedFields, 'signature'>): SignedFields {
+  #sign<T extends TotalFields>(
+    hash: (total: Omit<T, 'channel'> & { channel: RawAddress }) => Uint8Array,
+    key: Ed25519KeyPair,
+    fields: T
+  ): T & { signature: Uint8Array } {
     const digest = hash({ ...fields, channel: parseRawAddress(fields.channel) })
     return { ...fields, signature: ed25519Sign(key.privateKey, digest) }
   }

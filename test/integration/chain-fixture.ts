@@ -6,6 +6,7 @@ import { closeHash, voucherHash } from '../../src/payments/voucher-hash.ts'
 import {
   type ChannelTerms,
   type ClaimVoucher,
+  type CoopCloseOrder,
   createTon,
   GLOBAL_IDS,
   type TonChain,
@@ -69,9 +70,10 @@ export function signVoucher(payer: Party, channel: string, openedLt: bigint, cum
   return { openedLt, cumulative, signature: ed25519Sign(payer.key.privateKey, hash) }
 }
 
-export function signClose(payee: Party, channel: string, openedLt: bigint, cumulative: NanoTon): Uint8Array {
-  const hash = closeHash({ globalId: GLOBAL_IDS.simnet, channel: parseRawAddress(channel), openedLt, cumulative })
-  return ed25519Sign(payee.key.privateKey, hash)
+export function closeOrder(payee: Party, channel: string, openedLt: bigint, cumulative: NanoTon): CoopCloseOrder {
+  const validUntil = 4_000_000_000
+  const total = { globalId: GLOBAL_IDS.simnet, channel: parseRawAddress(channel), openedLt, cumulative, validUntil }
+  return { openedLt, cumulative, validUntil, payeeSignature: ed25519Sign(payee.key.privateKey, closeHash(total)) }
 }
 
 /** Waits until `holds`, at most ten seconds. */

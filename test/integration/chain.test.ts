@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Chain } from '../../src/payments/chain.ts'
 import { type ChainTransaction, networkFees } from '../../src/ton/index.ts'
-import { ChainFixture, milliTon, type Party, signClose, signVoucher, terms, until } from './chain-fixture.ts'
+import { ChainFixture, closeOrder, milliTon, type Party, signVoucher, terms, until } from './chain-fixture.ts'
 
 /** An error of this code which promises that nothing was sent. */
 const unsent = (code: string) => (err: { code?: string; details?: { sent?: boolean } }) =>
@@ -52,12 +52,7 @@ describe('channels over a chain server', () => {
 
     const total = milliTon(450)
     const payeeBefore = await payee.wallet.balance()
-    await payer.chain.coopClose(channel, {
-      openedLt,
-      cumulative: total,
-      payeeSignature: signClose(payee, channel, openedLt, total),
-      voucher: signVoucher(payer, channel, openedLt, total)
-    })
+    await payer.chain.coopClose(channel, closeOrder(payee, channel, openedLt, total))
     assert.deepEqual(
       [(await payer.chain.readChannel(channel)).state, (await payer.chain.readChannel(channel)).balance],
       ['missing', 0n]
@@ -84,8 +79,8 @@ describe('channels over a chain server', () => {
   it('tells a close from what the wallet got where the history of a closed channel is gone', async () => {
     await fixture.post('/simnet/faults', { pruned: true })
     const { channel, openedLt } = await payer.chain.openChannel(terms(payer, payee), milliTon(1_000))
-    const payeeSignature = signClose(payee, channel, openedLt, milliTon(0))
-    const { transaction } = await payer.chain.coopClose(channel, { openedLt, cumulative: milliTon(0), payeeSignature })
+    const order = closeOrder(payee, channel, openedLt, milliTon(0))
+    const { transaction } = await payer.chain.coopClose(channel, order)
     assert.deepEqual(await payer.chain.transactionsOf(channel), [])
     const received = (await payer.chain.transactionsOf(payer.wallet.address)).find(tx => tx.hash === transaction)
     assert.equal(received?.from, channel)

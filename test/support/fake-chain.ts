@@ -26,7 +26,8 @@ const MISSING: ChannelView = {
   settled: ZERO_NANO_TON,
   closeAtMs: 0,
   openedLt: 0n,
-  balance: ZERO_NANO_TON
+  balance: ZERO_NANO_TON,
+  asOfMs: 0
 }
 
 /** A call that can be made to fail or to wait. */
@@ -73,7 +74,10 @@ export class FakeChain implements Chain {
   }
 
   async readChannel(channel: string, options: AbortOptions = {}): Promise<ChannelView> {
-    return this.#apply('readChannel', options, () => this.#channels.get(channel)?.view ?? MISSING)
+    return this.#apply('readChannel', options, () => ({
+      ...(this.#channels.get(channel)?.view ?? MISSING),
+      asOfMs: this.nowMs
+    }))
   }
 
   async openChannel(
@@ -119,17 +123,21 @@ export class FakeChain implements Chain {
     })
   }
 
+  async claimExternally(channel: string, voucher: ClaimVoucher, options: AbortOptions = {}): Promise<ChainReceipt> {
+    return this.claim(channel, voucher, options)
+  }
+
   async coopClose(channel: string, order: CoopCloseOrder, options: AbortOptions = {}): Promise<ChainReceipt> {
     return this.#apply('coopClose', options, () => {
       const { terms, view } = this.#must(channel)
-      const { openedLt, cumulative, payeeSignature } = order
-      const hash = closeHash({ globalId: terms.globalId, channel: parseRawAddress(channel), openedLt, cumulative })
+      const { openedLt, cumulative, validUntil, payeeSignature } = order
+      const total = { globalId: terms.globalId, channel: parseRawAddress(channel), openedLt, cumulative, validUntil }
+      const hash = closeHash(total)
       if (openedLt !== view.openedLt || !ed25519Verify(ed25519PublicKey(terms.payeeKey), hash, payeeSignature)) {
         throw refused('CHAIN_REFUSED', 'the payee did not sign this')
       }
-      const settled = order.voucher === undefined ? view.settled : this.#checkVoucher(channel, order.voucher)
-      if (cumulative !== (settled > view.settled ? settled : view.settled)) {
-        throw refused('CHAIN_REFUSED', 'the agreed amount is not the settled one')
+      if (cumulative < view.settled || cumulative > view.deposit || this.nowMs > validUntil * 1000) {
+        throw refused('CHAIN_REFUSED', 'the agreed amount is below the settled one, above the deposit, or too old')
       }
       this.#settle(channel, cumulative)
       this.#payOut(channel)

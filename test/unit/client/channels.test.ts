@@ -168,6 +168,7 @@ describe('client channels', () => {
       channel,
       openedLt,
       cumulative: amount(0),
+      validUntil: 1_800_003_600,
       payeeSignature: new Uint8Array(64),
       claimTransaction: ''
     } as const

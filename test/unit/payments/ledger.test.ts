@@ -39,7 +39,12 @@ function payerRecord(channel = CHANNEL): PayerChannel {
     signed: amount(2n ** 119n),
     signature: fromHex('ab'.repeat(64)),
     running: ['job/payer/1/aa'],
-    closeOrder: { openedLt: 99n, cumulative: amount(7), payeeSignature: fromHex('cd'.repeat(64)) }
+    closeOrder: {
+      openedLt: 99n,
+      cumulative: amount(7),
+      validUntil: 1_800_003_600,
+      payeeSignature: fromHex('cd'.repeat(64))
+    }
   }
 }
 

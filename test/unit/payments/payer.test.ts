@@ -225,9 +225,12 @@ describe('payer channels', () => {
       await serve(300)
       const good = await pair.payee.closeRequested(channel, CLIENT_PEER)
       const signed = (cumulative: bigint, openedLt = good.openedLt) => {
-        const total = { globalId: -217, channel: parseRawAddress(channel), openedLt, cumulative: amount(cumulative) }
+        const { validUntil } = good
+        const at = { globalId: -217, channel: parseRawAddress(channel), openedLt, validUntil }
+        const total = { ...at, cumulative: amount(cumulative) }
         return {
           openedLt,
+          validUntil,
           cumulative: amount(cumulative),
           payeeSignature: ed25519Sign(PAYEE_KEY.privateKey, closeHash(total))
         }

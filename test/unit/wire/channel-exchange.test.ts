@@ -26,7 +26,13 @@ const signature = fc.oneof(any.bytes(64), any.bytes(0))
 const reply: fc.Arbitrary<ChannelReplyMessage> = fc.oneof(
   fc.record({ type: fc.constant('state' as const), ...common, signature, delivered: any.coins }, any.plain),
   fc.record(
-    { type: fc.constant('closed' as const), ...common, payeeSignature: any.bytes(64), claimTransaction: hash },
+    {
+      type: fc.constant('closed' as const),
+      ...common,
+      validUntil: fc.nat(),
+      payeeSignature: any.bytes(64),
+      claimTransaction: hash
+    },
     any.plain
   ),
   fc.record({ type: fc.constant('refused' as const), code: any.code, message: any.words(300) }, any.plain)
@@ -68,6 +74,7 @@ describe('channel exchange', () => {
       type: 'closed',
       channel,
       ...amounts,
+      validUntil: 1_800_003_600,
       payeeSignature: new Uint8Array(64),
       claimTransaction: ''
     } as const
