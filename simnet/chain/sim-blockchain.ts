@@ -37,6 +37,10 @@ export class SimBlockchain extends Blockchain {
     return taken
   }
 
+  configParam(id: number): Cell | undefined {
+    return loadParams(this.config).get(id)
+  }
+
   /** Accounts, config and logical time; no transactions. */
   toSerializable(): SerializedBlockchain {
     return snapshotToSerializable({ ...this.snapshot(), transactions: [] })
@@ -48,7 +52,11 @@ export class SimBlockchain extends Blockchain {
 }
 
 function withGlobalId(config: Cell, globalId: number): Cell {
-  const params = Dictionary.loadDirect(Dictionary.Keys.Int(32), Dictionary.Values.Cell(), config)
+  const params = loadParams(config)
   params.set(GLOBAL_ID_PARAM, beginCell().storeInt(globalId, 32).endCell())
   return beginCell().storeDictDirect(params).endCell()
+}
+
+function loadParams(config: Cell): Dictionary<number, Cell> {
+  return Dictionary.loadDirect(Dictionary.Keys.Int(32), Dictionary.Values.Cell(), config)
 }

@@ -165,6 +165,11 @@ export class SimChain {
     return this.#index.get(address.toRawString()) ?? []
   }
 
+  /** A parameter of the chain's configuration, if it is set. */
+  configParam(id: number): Cell | undefined {
+    return this.#chain.configParam(id)
+  }
+
   async serialize(): Promise<SerializedChain> {
     return this.#turns.take('chain', () => ({
       version: 1,

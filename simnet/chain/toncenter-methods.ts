@@ -38,6 +38,8 @@ export class ToncenterMethods {
         return this.#runGetMethod(readAddress(params), params)
       case 'getTransactions':
         return this.#transactions(readAddress(params), params)
+      case 'getConfigParam':
+        return this.#configParam(params)
       case 'sendBoc':
         return this.#sendBoc(params)
       default:
@@ -121,6 +123,15 @@ export class ToncenterMethods {
     // Newest first, inclusive of lt.
     const chosen = known.filter(tx => (from === undefined || tx.lt <= from) && tx.lt > to).slice(-limit)
     return chosen.toReversed().map(tx => transactionJson(tx, address.toString()))
+  }
+
+  #configParam(params: Params): object {
+    const id = params['config_id']
+    const cell = Number.isInteger(id) ? this.#chain.configParam(Number(id)) : undefined
+    if (cell === undefined) {
+      throw new UsageError('PARAMS_INVALID', 'config_id: expected the number of a parameter that is set')
+    }
+    return { '@type': 'configInfo', config: { '@type': 'tvm.cell', bytes: cell.toBoc().toString('base64') } }
   }
 
   async #sendBoc(params: Params): Promise<object> {

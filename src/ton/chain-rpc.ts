@@ -17,6 +17,14 @@ export interface ChainRpcInit {
   requestTimeoutMs?: number
 }
 
+/** Where a page of an account's past begins. */
+export interface TransactionsFrom {
+  /** Begins with this transaction instead of the newest one. */
+  from?: { lt: bigint; hash: bigint }
+  /** Asks for a server that knows the whole past. */
+  archival?: boolean
+}
+
 /** An account as of the newest block the endpoint knows. */
 export interface AccountView {
   balance: NanoTon
@@ -27,6 +35,10 @@ export interface AccountView {
   lastLt: bigint
   /** The chain's own time, Unix seconds. */
   chainTime: number
+  /** The chain's own time, Unix milliseconds: what is shown here holds as of then. */
+  asOfMs: number
+  /** Number of the masterchain block this was read from. */
+  blockSeqno: number
 }
 
 const REQUEST_TIMEOUT_MS = 10_000
@@ -72,8 +84,20 @@ export class ChainRpc {
       ...(code === undefined ? {} : { code }),
       ...(data === undefined ? {} : { data }),
       lastLt: BigInt(state.lastTransaction?.lt ?? 0),
-      chainTime: state.timestampt
+      chainTime: state.timestampt,
+      asOfMs: state.timestampt * 1000,
+      blockSeqno: state.blockId.seqno
     }
+  }
+
+  /**
+   * A parameter of the chain's configuration: 18 storage prices, 19 network id, 20 and 21 gas prices of the masterchain
+   * and the basechain, 24 and 25 forwarding prices of the same.
+   *
+   * @throws {ChainUnreachableError} `CHAIN_UNREACHABLE`
+   */
+  async configParam(id: number, options: AbortOptions = {}): Promise<Cell> {
+    return this.#read('getConfigParam', () => this.#client.getConfigParam(id), options)
   }
 
   /**
@@ -85,9 +109,14 @@ export class ChainRpc {
     address: string,
     afterLt = 0n,
     limit = MAX_TRANSACTIONS,
-    options: AbortOptions = {}
+    { from, archival, ...options }: AbortOptions & TransactionsFrom = {}
   ): Promise<Transaction[]> {
-    const window = afterLt === 0n ? { limit } : { limit, to_lt: afterLt.toString() }
+    const window = {
+      limit,
+      ...(afterLt === 0n ? {} : { to_lt: afterLt.toString() }),
+      ...(from === undefined ? {} : { lt: from.lt.toString(), hash: base64Hash(from.hash), inclusive: true }),
+      ...(archival === true ? { archival } : {})
+    }
     const found = await this.#read(
       'getTransactions',
       () => this.#client.getTransactions(Address.parseRaw(address), { ...window }),
@@ -141,4 +170,8 @@ export class ChainRpc {
   #unreachable(method: string, failure: HttpFailure): ChainUnreachableError {
     return new ChainUnreachableError(this.endpoint, method, failure.text)
   }
+}
+
+function base64Hash(hash: bigint): string {
+  return Buffer.from(hash.toString(16).padStart(64, '0'), 'hex').toString('base64')
 }
