@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
-import { type Address, type Builder, beginCell, Cell, Dictionary, type Transaction } from '@ton/core'
+import { readFileSync } from 'node:fs'
+import { type Address, type Builder, beginCell, Cell, contractAddress, Dictionary, type Transaction } from '@ton/core'
 import { Blockchain, type SandboxContract, type SendMessageResult, type TreasuryContract } from '@ton/sandbox'
 import { parseRawAddress, type RawAddress } from '../../src/core/address.ts'
 import { type Ed25519KeyPair, ed25519FromSeed, ed25519Sign } from '../../src/core/ed25519.ts'
 import { type NanoTon, nanoTon, parseTon } from '../../src/core/nano-ton.ts'
 import { closeHash, voucherHash } from '../../src/payments/voucher-hash.ts'
-import { type ChannelTerms, channelAddress } from '../../src/ton/channel-address.ts'
+import { type ChannelTerms, channelStateInit } from '../../src/ton/channel-address.ts'
 import {
   ChannelContract,
   type ChannelState,
@@ -22,6 +23,9 @@ export const CHALLENGE_SECONDS = 600
 export const GAS: NanoTon = parseTon('0.05')
 
 const GLOBAL_ID_PARAM = 19
+
+/** Mutation tests (`npm run mutants`) put other code under test: the path of a file with a bag of cells in base64. */
+const CODE_UNDER_TEST = process.env['COCOON_TEST_CHANNEL_CODE']
 
 export type Wallet = SandboxContract<TreasuryContract>
 
@@ -49,7 +53,7 @@ export class ChannelFixture {
       challengeSeconds: CHALLENGE_SECONDS,
       ...terms
     }
-    this.channel = ChannelContract.fromTerms(this.terms)
+    this.channel = channelUnderTest(this.terms)
   }
 
   static async create(terms: Partial<ChannelTerms> = {}): Promise<ChannelFixture> {
@@ -133,7 +137,7 @@ export class ChannelFixture {
   async #fields(cumulative: bigint, changes: Partial<SignedFields>): Promise<Omit<SignedFields, 'signature'>> {
     return {
       globalId: GLOBAL_ID,
-      channel: channelAddress(this.terms),
+      channel: this.address.toRawString(),
       openedLt: changes.openedLt ?? (await this.state()).openedLt,
       cumulative: nanoTon(cumulative),
       ...changes
@@ -148,6 +152,16 @@ export class ChannelFixture {
     const digest = hash({ ...fields, channel: parseRawAddress(fields.channel) })
     return { ...fields, signature: ed25519Sign(key.privateKey, digest) }
   }
+}
+
+/** The channel with these terms, of the pinned code unless a mutation test put other code in its place. */
+export function channelUnderTest(terms: ChannelTerms): ChannelContract {
+  const { code, data } = channelStateInit(terms)
+  const init = {
+    code: CODE_UNDER_TEST === undefined ? code : Cell.fromBase64(readFileSync(CODE_UNDER_TEST, 'utf8')),
+    data
+  }
+  return new ChannelContract(contractAddress(0, init), init)
 }
 
 export function ton(text: string): NanoTon {
