@@ -6,11 +6,13 @@ import {
   amountField,
   bytesField,
   choiceField,
+  type FieldCodec,
   integerField,
   listField,
   objectField,
   textField,
-  uint64Field
+  uint64Field,
+  withDefaults
 } from './record-codec.ts'
 
 const terms = objectField<ChannelTerms>({
@@ -32,12 +34,12 @@ const closeOrder = objectField<CoopCloseOrder>({
   payeeSignature: bytesField(64)
 })
 
-export const payerRecord = objectField<PayerChannel>(
+const payerFields = objectField<PayerChannel>(
   {
     channel: textField,
     terms,
     peerId: textField,
-    state: choiceField('opening', 'open', 'closing', 'closed'),
+    state: choiceField('opening', 'open', 'recovered', 'closing', 'closed'),
     openedLt: uint64Field,
     deposit: amountField,
     settled: amountField,
@@ -48,10 +50,22 @@ export const payerRecord = objectField<PayerChannel>(
     promised: amountField,
     running: listField(textField),
     pending,
-    closeOrder
+    closeOrder,
+    openedAtMs: integerField,
+    lastUsedAtMs: integerField,
+    closeAtMs: integerField,
+    viewedAtMs: integerField
   },
-  ['pending', 'closeOrder']
+  ['pending', 'closeOrder', 'openedAtMs', 'lastUsedAtMs', 'closeAtMs', 'viewedAtMs']
 )
+
+/** Records of version 0.1.0 have no times. */
+export const payerRecord: FieldCodec<PayerChannel> = withDefaults(payerFields, {
+  openedAtMs: 0,
+  lastUsedAtMs: 0,
+  closeAtMs: 0,
+  viewedAtMs: 0
+})
 
 export const payeeRecord = objectField<PayeeChannel>({
   channel: textField,

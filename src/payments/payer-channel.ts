@@ -1,10 +1,13 @@
 import { MoneyError } from '../core/errors.ts'
 import { addNano, maxNano, minNano, type NanoTon, subNanoFloor, ZERO_NANO_TON } from '../core/nano-ton.ts'
-import type { ChannelTerms, ChannelView, CoopCloseOrder } from './chain.ts'
+import type { ChannelTerms, CoopCloseOrder } from './chain.ts'
 import { exhaustedText } from './refusal.ts'
 
-/** `opening`: the deposit was sent or is about to be; `closing`: nothing more is signed; `closed`: gone from the chain. */
-export type PayerChannelState = 'opening' | 'open' | 'closing' | 'closed'
+/**
+ * `opening`: the deposit was sent or is about to be; `recovered`: found on the chain, nothing is signed before the payee
+ * told what it holds; `closing`: nothing more is signed; `closed`: gone from the chain.
+ */
+export type PayerChannelState = 'opening' | 'open' | 'recovered' | 'closing' | 'closed'
 
 /** Money on its way to the chain, stored before the message is sent. */
 export interface PendingDeposit {
@@ -44,6 +47,14 @@ export interface PayerChannel {
   pending?: PendingDeposit
   /** The payee's agreement to close, until the chain has it. */
   closeOrder?: CoopCloseOrder
+  /** When its opening was decided, Unix milliseconds; when it was found, if it was recovered. */
+  openedAtMs: number
+  /** When a job last paid over it, Unix milliseconds; its opening, before the first. */
+  lastUsedAtMs: number
+  /** When a close that the chain shows may be finished, Unix milliseconds; 0 unless it shows one. */
+  closeAtMs: number
+  /** Chain time of the newest view booked, Unix milliseconds: an older one changes nothing. */
+  viewedAtMs: number
 }
 
 /** A channel about to be opened. Store it, then send the deposit. */
@@ -67,7 +78,11 @@ export function planChannel(
     uncertain: ZERO_NANO_TON,
     promised: ZERO_NANO_TON,
     running: [],
-    pending
+    pending,
+    openedAtMs: pending.sentAtMs,
+    lastUsedAtMs: pending.sentAtMs,
+    closeAtMs: 0,
+    viewedAtMs: 0
   }
 }
 
@@ -81,24 +96,10 @@ export function channelCredit(c: PayerChannel): NanoTon {
   return subNanoFloor(subNanoFloor(c.signed, c.spent), c.promised)
 }
 
-/** What the chain says now. A channel that it has closed, or opened anew, is over for us. */
-export function observeChannel(c: PayerChannel, view: ChannelView): PayerChannel {
-  if (c.state === 'opening') {
-    return view.state === 'missing' ? c : { ...confirmed(c, view), openedLt: view.openedLt, state: view.state }
-  }
-  if (view.state === 'missing' || view.openedLt !== c.openedLt) {
-    return c.state === 'closed' ? c : closedChannel(c, c.settled)
-  }
-  const state = view.state === 'closing' ? 'closing' : c.state
-  const next = { ...confirmed(c, view), state }
-  const same =
-    next.state === c.state && next.deposit === c.deposit && next.settled === c.settled && next.pending === c.pending
-  return same ? c : next
-}
-
 /** Gone from the chain with `settled` paid out in all. */
 export function closedChannel(c: PayerChannel, settled: NanoTon): PayerChannel {
-  return without(without({ ...c, state: 'closed', settled: maxNano(c.settled, settled) }, 'closeOrder'), 'pending')
+  const closed = { ...c, state: 'closed' as const, settled: maxNano(c.settled, settled), closeAtMs: 0 }
+  return without(without(closed, 'closeOrder'), 'pending')
 }
 
 /**
@@ -182,12 +183,19 @@ export function adoptVoucher(c: PayerChannel, cumulative: NanoTon, signature: Ui
   }
 }
 
-/** @throws {MoneyError} `CHANNEL_CLOSING`, `CHANNEL_CLOSED` or `CHANNEL_NOT_OPEN` */
+const NOT_OPEN_CODES = {
+  opening: 'CHANNEL_NOT_OPEN',
+  recovered: 'CHANNEL_NOT_SYNCED',
+  closing: 'CHANNEL_CLOSING',
+  closed: 'CHANNEL_CLOSED'
+} as const
+
+/** @throws {MoneyError} `CHANNEL_CLOSING`, `CHANNEL_CLOSED`, `CHANNEL_NOT_SYNCED` or `CHANNEL_NOT_OPEN` */
 export function requireOpen(c: PayerChannel): void {
   if (c.state === 'open') {
     return
   }
-  const code = { opening: 'CHANNEL_NOT_OPEN', closing: 'CHANNEL_CLOSING', closed: 'CHANNEL_CLOSED' }[c.state]
+  const code = NOT_OPEN_CODES[c.state]
   throw new MoneyError(code, `Channel ${c.channel} is ${c.state}: nothing can be signed on it, open another one`)
 }
 
@@ -198,9 +206,7 @@ export function without(c: PayerChannel, key: 'pending' | 'closeOrder'): PayerCh
   return copy
 }
 
-function confirmed(c: PayerChannel, view: ChannelView): PayerChannel {
-  // Both only grow on chain, so an older view (a replica behind) must not lower them.
-  const next = { ...c, deposit: maxNano(c.deposit, view.deposit), settled: maxNano(c.settled, view.settled) }
-  const arrived = c.pending !== undefined && view.deposit > c.pending.before
-  return arrived ? without(next, 'pending') : next
+/** A record of version 0.1.0 has no times: what it does not know counts from now on. */
+export function withTimes(c: PayerChannel, nowMs: number): PayerChannel {
+  return c.openedAtMs > 0 ? c : { ...c, openedAtMs: nowMs, lastUsedAtMs: nowMs }
 }

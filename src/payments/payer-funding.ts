@@ -9,7 +9,8 @@ import type { Random } from '../core/random.ts'
 import { Turns } from '../core/turns.ts'
 import type { Chain, ChannelTerms, ChannelView } from './chain.ts'
 import type { ChannelBook } from './channel-book.ts'
-import { channelRoom, observeChannel, type PayerChannel, planChannel, requireOpen, without } from './payer-channel.ts'
+import { channelRoom, type PayerChannel, planChannel, requireOpen, without } from './payer-channel.ts'
+import { observeChannel } from './payer-view.ts'
 
 /** The side to be paid, as its capacity record names it. */
 export interface PaidProvider {

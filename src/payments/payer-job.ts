@@ -1,3 +1,4 @@
+import type { Clock } from '../core/clock.ts'
 import { MoneyError } from '../core/errors.ts'
 import { addNano, minNano, type NanoTon, subNanoFloor, ZERO_NANO_TON } from '../core/nano-ton.ts'
 import type { TokenUsage } from '../core/price.ts'
@@ -28,7 +29,7 @@ export interface PayerJobEnd {
 /** What a job needs of `PayerChannels`. */
 export interface PayerJobPort {
   channel: PayerChannel
-  startedAtMs: number
+  clock: Clock
   sign: (channel: PayerChannel) => PayerChannel
   voucherOf: (channel: PayerChannel) => Voucher
   update: (change: RecordChange<PayerChannel>, committed?: () => void) => Promise<PayerChannel>
@@ -53,7 +54,7 @@ export class PayerJob {
       jobId: init.jobId,
       channel: this.channel,
       peerId: port.channel.peerId,
-      startedAtMs: port.startedAtMs,
+      startedAtMs: port.clock.nowMs(),
       outcome: 'running',
       promptTokens: 0,
       cachedPromptTokens: 0,
@@ -97,7 +98,8 @@ export class PayerJob {
         if (known && increase === 0n && next.signed === channel.signed) {
           return channel
         }
-        const signed = next.signed === channel.signed ? next : this.#port.sign(next)
+        const used = { ...next, lastUsedAtMs: this.#port.clock.nowMs() }
+        const signed = next.signed === channel.signed ? used : this.#port.sign(used)
         if (known) {
           return signed
         }
@@ -126,7 +128,8 @@ export class PayerJob {
         const cost = minNano(end.cost, this.maxCost)
         also({ kind: 'job', record: { ...this.#line, ...tokens(end.usage), outcome: 'ended', cost, paid: this.#paid } })
         const next = endJob(channel, this.#paid, cost, end.confirmed)
-        return { ...next, running: next.running.filter(key => key !== this.#key) }
+        const running = next.running.filter(key => key !== this.#key)
+        return { ...next, running, lastUsedAtMs: this.#port.clock.nowMs() }
       },
       () => {
         this.#ended = true

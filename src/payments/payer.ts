@@ -4,7 +4,7 @@ import type { Clock } from '../core/clock.ts'
 import { type Ed25519KeyPair, ed25519PublicKey } from '../core/ed25519.ts'
 import { errorCode, MoneyError, PeerError } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
-import { addNano, type NanoTon } from '../core/nano-ton.ts'
+import { addNano, type NanoTon, ZERO_NANO_TON } from '../core/nano-ton.ts'
 import type { Random } from '../core/random.ts'
 import type { Chain, ChainReceipt, ChannelTerms, CoopCloseOrder } from './chain.ts'
 import { ChannelBook } from './channel-book.ts'
@@ -17,11 +17,11 @@ import {
   channelCredit,
   channelRoom,
   closedChannel,
-  observeChannel,
   type PayerChannel,
   type PayerChannelState,
   reconcile,
-  requireOpen
+  requireOpen,
+  withTimes
 } from './payer-channel.ts'
 import { requireFairClose } from './payer-close.ts'
 import {
@@ -32,6 +32,7 @@ import {
   PayerFunding
 } from './payer-funding.ts'
 import { PayerJob, type PayerJobInit } from './payer-job.ts'
+import { observeChannel } from './payer-view.ts'
 import { SharedRuns } from './shared-runs.ts'
 import { signVoucher, type Voucher, verifyVoucher } from './voucher.ts'
 
@@ -71,6 +72,17 @@ export interface PayerChannelInfo {
   uncertain: NanoTon
   /** What further jobs may cost before a top-up. */
   room: NanoTon
+  runningJobs: number
+  /** Sent to the chain, or about to be, and not confirmed yet. */
+  pendingDeposit: NanoTon
+  /** When its opening was decided, Unix milliseconds; when it was found, if it was recovered. */
+  openedAtMs: number
+  /** When a job last paid over it, Unix milliseconds; its opening, before the first. */
+  lastUsedAtMs: number
+  /** When a close that the chain shows may be finished, Unix milliseconds; 0 unless it shows one. */
+  closeAtMs: number
+  /** The payee's agreement to close is stored and not on the chain yet: `close` needs no new one. */
+  closeAgreed: boolean
 }
 
 /** The client's side of its channels: who signs, how much, and nothing twice. */
@@ -113,7 +125,7 @@ export class PayerChannels {
       const lines = await interruptedLines(ledger, running)
       await this.#change(channel, (c, also) => {
         lines.forEach(also)
-        return afterCrash(c)
+        return withTimes(afterCrash(c), this.#components.clock.nowMs())
       })
     }
     const live = this.#book.values().filter(c => c.state !== 'closed')
@@ -158,7 +170,7 @@ export class PayerChannels {
   async authorize(channel: string, amount: { delta: NanoTon } | { cumulative: NanoTon }): Promise<Voucher> {
     const record = await this.#change(channel, c => {
       const next = authorizeUpTo(c, 'delta' in amount ? addNano(c.signed, amount.delta) : amount.cumulative)
-      return next.signed === c.signed ? c : this.#sign(next)
+      return next.signed === c.signed ? c : this.#sign({ ...next, lastUsedAtMs: this.#components.clock.nowMs() })
     })
     return this.#voucherOf(record)
   }
@@ -174,7 +186,7 @@ export class PayerChannels {
     return new PayerJob(
       {
         channel: record,
-        startedAtMs: this.#components.clock.nowMs(),
+        clock: this.#components.clock,
         sign: c => this.#sign(c),
         voucherOf: c => this.#voucherOf(c),
         update: (change, committed) => this.#book.update(channel, change, committed)
@@ -363,6 +375,12 @@ function describe(c: PayerChannel): PayerChannelInfo {
     used: addNano(c.spent, c.promised),
     credit: channelCredit(c),
     uncertain: c.uncertain,
-    room: channelRoom(c)
+    room: channelRoom(c),
+    runningJobs: c.running.length,
+    pendingDeposit: c.pending?.amount ?? ZERO_NANO_TON,
+    openedAtMs: c.openedAtMs,
+    lastUsedAtMs: c.lastUsedAtMs,
+    closeAtMs: c.closeAtMs,
+    closeAgreed: c.closeOrder !== undefined
   }
 }

@@ -93,6 +93,11 @@ export function objectField<T extends object>(
   }
 }
 
+/** Fills in members that were added after a record was written; `fields` must name them optional. */
+export function withDefaults<T extends object>(fields: FieldCodec<T>, defaults: Partial<T>): FieldCodec<T> {
+  return { write: fields.write, read: json => ({ ...defaults, ...fields.read(json) }) }
+}
+
 /**
  * A record as stored: version, CRC-32 over key and body, body. The key is part of the checksum, so a record that
  * ended up under another key is found out too.

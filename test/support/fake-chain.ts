@@ -76,7 +76,8 @@ export class FakeChain implements Chain {
   async readChannel(channel: string, options: AbortOptions = {}): Promise<ChannelView> {
     return this.#apply('readChannel', options, () => ({
       ...(this.#channels.get(channel)?.view ?? MISSING),
-      asOfMs: this.nowMs
+      // Every write makes a block of its own.
+      asOfMs: this.nowMs + this.log.length
     }))
   }
 

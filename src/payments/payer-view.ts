@@ -1,0 +1,52 @@
+import { maxNano } from '../core/nano-ton.ts'
+import type { ChannelView } from './chain.ts'
+import { closedChannel, type PayerChannel, type PayerChannelState, without } from './payer-channel.ts'
+
+/**
+ * What the chain says now. A channel that it has closed, or opened anew, is over for us. A view older than the newest one
+ * booked changes nothing: endpoints lag behind each other, and on an old view a live channel is missing.
+ */
+export function observeChannel(c: PayerChannel, view: ChannelView): PayerChannel {
+  if (view.asOfMs < c.viewedAtMs) {
+    return c
+  }
+  if (c.state === 'opening') {
+    return view.state === 'missing' ? c : { ...confirmed(c, view), openedLt: view.openedLt, state: view.state }
+  }
+  if (view.state !== 'missing' && view.openedLt < c.openedLt) {
+    return c
+  }
+  if (view.state === 'missing' || view.openedLt > c.openedLt) {
+    // Chain time counts in seconds and blocks come faster: of two views of one second, neither is known to be the later.
+    return c.state === 'closed' || view.asOfMs === c.viewedAtMs
+      ? c
+      : { ...closedChannel(c, c.settled), viewedAtMs: view.asOfMs }
+  }
+  const next = { ...confirmed(c, view), state: stateSeen(c.state, view.state) }
+  const same =
+    next.state === c.state &&
+    next.deposit === c.deposit &&
+    next.settled === c.settled &&
+    next.pending === c.pending &&
+    next.closeAtMs === c.closeAtMs &&
+    next.viewedAtMs === c.viewedAtMs
+  return same ? c : next
+}
+
+/** On the chain one opening only goes from open to closing. What it still has is not closed, whatever we believed. */
+function stateSeen(known: PayerChannelState, seen: 'open' | 'closing'): PayerChannelState {
+  return seen === 'closing' || known === 'closed' ? 'closing' : known
+}
+
+function confirmed(c: PayerChannel, view: ChannelView): PayerChannel {
+  const next = {
+    ...c,
+    // Both only grow on chain.
+    deposit: maxNano(c.deposit, view.deposit),
+    settled: maxNano(c.settled, view.settled),
+    closeAtMs: view.state === 'closing' ? view.closeAtMs : c.closeAtMs,
+    viewedAtMs: view.asOfMs
+  }
+  const arrived = c.pending !== undefined && view.deposit > c.pending.before
+  return arrived ? without(next, 'pending') : next
+}
