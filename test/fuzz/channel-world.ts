@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict'
+import { toHex } from '../../src/core/bytes.ts'
+import { ed25519FromSeed } from '../../src/core/ed25519.ts'
+import type { ChannelTerms } from '../../src/payments/chain.ts'
+import { encodeVoucher, signVoucher, type Voucher } from '../../src/payments/index.ts'
+import type { JobUpMessage } from '../../src/wire/job-stream.ts'
+import { amount, PAYEE_ADDRESS, PAYEE_KEY, PAYER_KEY } from '../support/payment-pair.ts'
+import { CLIENT_PEER_ID } from '../unit/attest/fixtures.ts'
+import { Bench, WINDOW } from '../unit/provider/job-session-fixture.ts'
+import { HPKE_KEY, MODEL_DIGEST, recipientOf } from '../unit/provider/provider-fixture.ts'
+
+const OTHER_PAYER = ed25519FromSeed(new Uint8Array(32).fill(9))
+
+const CHECKSUM = /^1 [0-9a-f]{8} /
+const TIME = /"\w+AtMs":\d+,?/g
+
+/** The peer whose channel lies idle with money to claim. */
+export const OTHER_PEER = 'other-peer'
+
+/**
+ * A payer and a payee with three channels: `busy`, on which a job of the client runs that used all that was paid; `idle`, another
+ * client's, with money to claim; `ending`, which the payer wants to close and the payee does not know.
+ */
+export class ChannelWorld {
+  readonly bench = new Bench()
+  busy = ''
+  idle = ''
+  ending = ''
+  idleTerms!: ChannelTerms
+  /** Vouchers that were sent before: a replay changes nothing. */
+  readonly spent: Voucher[] = []
+  /** Signed by the right payer, for an earlier opening of the busy channel. */
+  stale!: Voucher
+
+  async setUp(): Promise<this> {
+    const { bench } = this
+    // A job that gets in delivers nothing that costs, and waits a little, so that what follows its opening is read.
+    bench.enclave.chunks = [0]
+    bench.enclave.before = async () => {
+      for (let turn = 0; turn < 3; turn++) {
+        await new Promise(setImmediate)
+      }
+    }
+    await bench.setUp(64)
+    this.ending = bench.channel
+    await bench.payer.retire(this.ending)
+    this.busy = await bench.open()
+    const paying = bench.payer.startJob(this.busy, { jobId: 'aa', maxCost: amount(1_000) })
+    this.spent.push(await paying.payUpTo(amount(40)), await paying.payUpTo(amount(90)))
+    const served = await bench.payee.startJob(this.busy, { jobId: 'aa', peerId: CLIENT_PEER_ID })
+    for (const voucher of this.spent) {
+      await bench.payee.accept(voucher)
+    }
+    assert.ok(served.charge(amount(90)))
+    this.stale = signVoucher(PAYER_KEY, bench.chain.globalId, {
+      channel: this.busy,
+      openedLt: bench.info(this.busy).openedLt - 1n,
+      cumulative: amount(900)
+    })
+    await this.#openIdle()
+    return this
+  }
+
+  /** Both sides' channel records as they are on disk, and all that was done on the chain. When they were looked at does not count. */
+  fingerprint(): string {
+    const { payerDisk, payeeDisk, chain } = this.bench
+    const records = [...payerDisk.stored, ...payeeDisk.stored]
+      .filter(([key]) => !key.startsWith('job/'))
+      .map(([key, value]) => `${key} ${value.replace(CHECKSUM, '').replaceAll(TIME, '')}`)
+    return `${records.toSorted().join('\n')}\n${chain.log.length}`
+  }
+
+  /** Drops what a disk would hold: the books of jobs, which may grow. */
+  forgetJobs(): void {
+    const { payeeDisk, payerDisk, enclave } = this.bench
+    for (const disk of [payeeDisk, payerDisk]) {
+      disk.batches.length = 0
+      for (const key of disk.stored.keys()) {
+        if (key.startsWith('job/')) {
+          disk.stored.delete(key)
+        }
+      }
+    }
+    enclave.jobs.length = 0
+  }
+
+  /** An opening of a job as the client would send it. */
+  opening(terms: ChannelTerms, voucher: Voucher, fill: number): JobUpMessage {
+    const jobId = new Uint8Array(16).fill(fill)
+    return {
+      type: 'open',
+      jobId,
+      channel: terms,
+      voucher: encodeVoucher(voucher),
+      direct: {
+        modelDigest: MODEL_DIGEST,
+        maxCompletionTokens: 50,
+        recipient: recipientOf(HPKE_KEY, jobId),
+        body: { kind: 'inline', sealedRequest: Uint8Array.of(9) }
+      }
+    }
+  }
+
+  async #openIdle(): Promise<void> {
+    const { chain, payee } = this.bench
+    this.idleTerms = {
+      globalId: chain.globalId,
+      payerKey: OTHER_PAYER.publicKey,
+      payerAddress: `0:${'33'.repeat(32)}`,
+      payeeKey: PAYEE_KEY.publicKey,
+      payeeAddress: PAYEE_ADDRESS,
+      salt: 4n,
+      challengeSeconds: 3_600
+    }
+    const { channel, openedLt } = await chain.openChannel(this.idleTerms, amount(1_000))
+    this.idle = channel
+    await payee.admit(this.idleTerms, OTHER_PEER)
+    const voucher = signVoucher(OTHER_PAYER, chain.globalId, { channel, openedLt, cumulative: amount(10 * WINDOW) })
+    const job = await payee.startJob(channel, { jobId: toHex(new Uint8Array(16)), peerId: OTHER_PEER, voucher })
+    assert.ok(job.charge(amount(10 * WINDOW)))
+    await job.end(amount(10 * WINDOW))
+    this.spent.push(voucher)
+  }
+}
+
+/** Peers that send: the client of the busy channel, somebody without a channel. The idle channel's own client is honest. */
+export const SENDERS = [CLIENT_PEER_ID, 'stranger'] as const

@@ -1,0 +1,50 @@
+import { parseArgs } from 'node:util'
+import { ChannelTarget } from './channel-target.ts'
+import { type FuzzTarget, runFuzz } from './run-fuzz.ts'
+
+const TARGETS: Readonly<Record<string, () => Promise<FuzzTarget>>> = {
+  channel: () => ChannelTarget.create()
+}
+
+const USAGE = `npm run fuzz -- <${Object.keys(TARGETS).join('|')}> [--frames 1000000] [--seed 1] [--from 0]`
+
+process.exitCode = await main()
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      frames: { type: 'string', default: '1000000' },
+      seed: { type: 'string', default: '1' },
+      from: { type: 'string', default: '0' }
+    }
+  })
+  const [name = ''] = positionals
+  const create = TARGETS[name]
+  const [frames, seed, from] = [values.frames, values.seed, values.from].map(Number)
+  if (create === undefined || ![frames, seed, from].every(Number.isSafeInteger)) {
+    console.error(USAGE)
+    return 2
+  }
+  const init = { frames: frames ?? 0, seed: seed ?? 0, from: from ?? 0 }
+  try {
+    const report = await runFuzz(await create(), {
+      ...init,
+      onProgress: done => console.log(`${name}: ${done} of ${init.frames} messages (seed ${init.seed})`)
+    })
+    console.log(`\n${report.frames} messages in ${(report.elapsedMs / 1000).toFixed(0)} s`)
+    for (const [outcome, count] of [...report.outcomes].toSorted(([, a], [, b]) => b - a)) {
+      console.log(`${String(count).padStart(9)}  ${outcome}`)
+    }
+    console.log(`live heap ${mib(report.heapWarm)} MiB once warm, ${mib(report.heapEnd)} MiB at the end`)
+    console.log('nothing crashed, hung, grew, or changed a balance')
+    return 0
+  } catch (err) {
+    console.error(err instanceof Error ? err.message : err)
+    return 1
+  }
+}
+
+function mib(bytes: number): string {
+  return (bytes / 2 ** 20).toFixed(1)
+}
