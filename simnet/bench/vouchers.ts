@@ -94,6 +94,14 @@ function bookOf(writer: number, amount: bigint): PayeeRecord {
     accepted: nanoTon(amount),
     signature: new Uint8Array(64),
     delivered: nanoTon(0n),
-    running: []
+    uncertain: nanoTon(0n),
+    charged: nanoTon(0n),
+    running: [],
+    agreed: { cumulative: nanoTon(0n), validUntil: 0 },
+    viewedAtMs: 0,
+    closeAtMs: 0,
+    unclaimedSinceMs: 1_800_000_000_000,
+    lastUsedAtMs: 1_800_000_000_000,
+    needsResync: false
   }
 }

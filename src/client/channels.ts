@@ -6,7 +6,7 @@ import type { Capacity, Mesh } from '../mesh/index.ts'
 import type { DepositPolicy, PayerChannelInfo, PayerChannels } from '../payments/index.ts'
 import {
   type ChannelReplyMessage,
-  type ChannelRequestMessage,
+  type ChannelRequestInit,
   decodeChannelReply,
   encodeChannelRequest
 } from '../wire/channel-exchange.ts'
@@ -94,7 +94,7 @@ export class ClientChannels {
 
   #exchange<T extends ChannelReplyMessage['type']>(
     peerId: string,
-    request: ChannelRequestMessage,
+    request: ChannelRequestInit,
     expected: T,
     options: AbortOptions
   ): Promise<Reply<T>> {
@@ -113,7 +113,7 @@ export class ClientChannels {
 function readReply<T extends ChannelReplyMessage['type']>(
   answer: Uint8Array,
   peerId: string,
-  request: ChannelRequestMessage,
+  request: ChannelRequestInit,
   expected: T
 ): Reply<T> {
   const reply = decodeChannelReply(answer)

@@ -1,12 +1,14 @@
+import { ZERO_NANO_TON } from '../core/nano-ton.ts'
 import type { ChannelTerms, CoopCloseOrder } from './chain.ts'
 import type { JobLine } from './job-line.ts'
-import type { PayeeChannel } from './payee-channel.ts'
+import { type AgreedTotal, NOTHING_AGREED, type PayeeChannel } from './payee-channel.ts'
 import type { PayerChannel, PendingDeposit } from './payer-channel.ts'
 import {
   amountField,
   bytesField,
   choiceField,
   type FieldCodec,
+  flagField,
   integerField,
   listField,
   objectField,
@@ -67,19 +69,44 @@ export const payerRecord: FieldCodec<PayerChannel> = withDefaults(payerFields, {
   viewedAtMs: 0
 })
 
-export const payeeRecord = objectField<PayeeChannel>({
-  channel: textField,
-  terms,
-  peerId: textField,
-  state: choiceField('open', 'closing', 'closed'),
-  openedLt: uint64Field,
-  deposit: amountField,
-  settled: amountField,
-  accepted: amountField,
-  signature: bytesField(),
-  delivered: amountField,
-  running: listField(textField)
-})
+/** Records of version 0.1.0 lack these. */
+const PAYEE_DEFAULTS = {
+  uncertain: ZERO_NANO_TON,
+  charged: ZERO_NANO_TON,
+  agreed: NOTHING_AGREED,
+  viewedAtMs: 0,
+  closeAtMs: 0,
+  unclaimedSinceMs: 0,
+  lastUsedAtMs: 0,
+  needsResync: false
+} satisfies Partial<PayeeChannel>
+
+const payeeFields = objectField<PayeeChannel>(
+  {
+    channel: textField,
+    terms,
+    peerId: textField,
+    state: choiceField('open', 'closing', 'closed'),
+    openedLt: uint64Field,
+    deposit: amountField,
+    settled: amountField,
+    accepted: amountField,
+    signature: bytesField(),
+    delivered: amountField,
+    uncertain: amountField,
+    charged: amountField,
+    running: listField(textField),
+    agreed: objectField<AgreedTotal>({ cumulative: amountField, validUntil: integerField }),
+    viewedAtMs: integerField,
+    closeAtMs: integerField,
+    unclaimedSinceMs: integerField,
+    lastUsedAtMs: integerField,
+    needsResync: flagField
+  },
+  Object.keys(PAYEE_DEFAULTS) as Array<keyof typeof PAYEE_DEFAULTS>
+)
+
+export const payeeRecord: FieldCodec<PayeeChannel> = withDefaults(payeeFields, PAYEE_DEFAULTS)
 
 export const jobRecord = objectField<JobLine>({
   role: choiceField('payer', 'payee'),

@@ -6,6 +6,14 @@ import type { Voucher } from './voucher.ts'
 /** `closing`: seen on chain or agreed to by us; nothing more is accepted or served. `closed`: gone from the chain. */
 export type PayeeChannelState = 'open' | 'closing' | 'closed'
 
+/** What a cooperative close that we agreed to pays in all, and until which second of the chain it counts. */
+export interface AgreedTotal {
+  cumulative: NanoTon
+  validUntil: number
+}
+
+export const NOTHING_AGREED: AgreedTotal = { cumulative: ZERO_NANO_TON, validUntil: 0 }
+
 /** The payee's record of a channel. All amounts are cumulative over the channel's life. */
 export interface PayeeChannel {
   channel: string
@@ -24,12 +32,28 @@ export interface PayeeChannel {
   signature: Uint8Array
   /** Cost of jobs that ended. */
   delivered: NanoTon
+  /** The part of `delivered` that only a crash or an old backup made us count: the client may know better. */
+  uncertain: NanoTon
+  /** What running jobs were charged when this record was last written. */
+  charged: NanoTon
   /** Ledger keys of running jobs' lines. */
   running: string[]
+  /** The close we agreed to; 0 nanotons until second 0 if there is none. */
+  agreed: AgreedTotal
+  /** Chain time of the newest view that changed this record, Unix milliseconds: an older one changes nothing. */
+  viewedAtMs: number
+  /** When a close that the chain shows may be finished, Unix milliseconds; 0 unless it shows one. */
+  closeAtMs: number
+  /** When the oldest voucher that is not yet on chain was accepted, Unix milliseconds; 0 if none is. */
+  unclaimedSinceMs: number
+  /** When a voucher or a job last came or a job ended, Unix milliseconds. */
+  lastUsedAtMs: number
+  /** Our books are older than the client's: nothing is served before it told what it holds. */
+  needsResync: boolean
 }
 
 /** A record of a channel seen for the first time, or opened anew. */
-export function admitChannel(channel: string, terms: ChannelTerms, view: ChannelView): PayeeChannel {
+export function admitChannel(channel: string, terms: ChannelTerms, view: ChannelView, nowMs: number): PayeeChannel {
   return {
     channel,
     terms,
@@ -42,7 +66,15 @@ export function admitChannel(channel: string, terms: ChannelTerms, view: Channel
     accepted: view.settled,
     signature: new Uint8Array(),
     delivered: view.settled,
-    running: []
+    uncertain: ZERO_NANO_TON,
+    charged: ZERO_NANO_TON,
+    running: [],
+    agreed: NOTHING_AGREED,
+    viewedAtMs: view.asOfMs,
+    closeAtMs: 0,
+    unclaimedSinceMs: 0,
+    lastUsedAtMs: nowMs,
+    needsResync: false
   }
 }
 

@@ -53,6 +53,19 @@ export interface PayeeChannelInfo {
   claimable: NanoTon
   /** Cost of all jobs, running ones at what they were charged. */
   delivered: NanoTon
+  /** How long claims count after the payer started to close alone, seconds. */
+  challengeSeconds: number
+  /** When a started close may be finished, Unix milliseconds of the chain; 0 unless the chain says that it is closing. */
+  closeAtMs: number
+  /** When the oldest voucher that is not yet on chain was accepted, Unix milliseconds; undefined if nothing is claimable. */
+  unclaimedSinceMs: number | undefined
+  /** When a voucher or a job last came or a job ended, Unix milliseconds. */
+  lastUsedAtMs: number
+  runningJobs: number
+  /** When the chain was last read, Unix milliseconds; undefined if not since the start. */
+  checkedAtMs: number | undefined
+  /** Our books are older than the client's: nothing is served before it told what it holds. */
+  needsResync: boolean
 }
 
 export interface AcceptedVoucher {

@@ -119,7 +119,7 @@ export class PayeeChannels {
           lost: current.accepted - current.settled
         })
       }
-      return admitChannel(channel, terms, view)
+      return admitChannel(channel, terms, view, clock.nowMs())
     })
     this.#desk.session(record).checkedAtMs = clock.nowMs()
     return this.#describe(record)
@@ -330,6 +330,8 @@ export class PayeeChannels {
   }
 
   #describe(c: PayeeChannel): PayeeChannelInfo {
+    const session = this.#desk.session(c)
+    const unclaimed = claimable(c)
     return {
       channel: c.channel,
       peerId: c.peerId,
@@ -339,8 +341,15 @@ export class PayeeChannels {
       locked: c.deposit,
       promised: c.accepted,
       settled: c.settled,
-      claimable: claimable(c),
-      delivered: this.#desk.session(c).delivered(c)
+      claimable: unclaimed,
+      delivered: session.delivered(c),
+      challengeSeconds: c.terms.challengeSeconds,
+      closeAtMs: c.closeAtMs,
+      unclaimedSinceMs: unclaimed === 0n ? undefined : c.unclaimedSinceMs,
+      lastUsedAtMs: c.lastUsedAtMs,
+      runningJobs: c.running.length,
+      checkedAtMs: session.checkedAtMs,
+      needsResync: c.needsResync
     }
   }
 }

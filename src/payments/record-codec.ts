@@ -20,6 +20,11 @@ export const integerField: FieldCodec<number> = {
   read: json => (typeof json === 'number' && Number.isSafeInteger(json) ? json : fail('an integer'))
 }
 
+export const flagField: FieldCodec<boolean> = {
+  write: value => value,
+  read: json => (typeof json === 'boolean' ? json : fail('true or false'))
+}
+
 /** Unsigned 64 bits, as decimal text. */
 export const uint64Field: FieldCodec<bigint> = {
   write: value => value.toString(),

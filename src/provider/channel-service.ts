@@ -49,12 +49,12 @@ export class ChannelService {
       return { type: 'closed', ...(await payee.closeRequested(channel, peerId, { signal })) }
     }
     const { info, highest } = this.#heldFor(channel, peerId)
-    const { openedLt, delivered } = info
+    const { openedLt, delivered, locked: deposit, settled, state } = info
     const signed = {
       cumulative: highest?.cumulative ?? ZERO_NANO_TON,
       signature: highest?.signature ?? new Uint8Array()
     }
-    return { type: 'state', channel, openedLt, ...signed, delivered }
+    return { type: 'state', channel, openedLt, ...signed, delivered, deposit, settled, closing: state !== 'open' }
   }
 
   /** Only the client that brought a channel may ask about it; anybody else learns no more than of an unknown one. */

@@ -113,7 +113,10 @@ describe('client channels', () => {
       openedLt,
       cumulative: amount(900),
       signature: new Uint8Array(64),
-      delivered: amount(900)
+      delivered: amount(900),
+      deposit: amount(1_000),
+      settled: amount(0),
+      closing: false
     })
     await assert.rejects(bench.channels.sync(bench.info(channel)), { code: 'VOUCHER_SIGNATURE_INVALID' })
     assert.equal(bench.info(channel).signed, 0n)
@@ -124,7 +127,10 @@ describe('client channels', () => {
       openedLt,
       cumulative: amount(900),
       signature: new Uint8Array(),
-      delivered: amount(900)
+      delivered: amount(900),
+      deposit: amount(1_000),
+      settled: amount(0),
+      closing: false
     })
     assert.equal((await bench.channels.sync(bench.info(channel))).used, 0n)
   })

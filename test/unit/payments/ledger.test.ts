@@ -59,7 +59,15 @@ const PAYEE_RECORD: PayeeChannel = {
   accepted: amount(30),
   signature: fromHex('ef'.repeat(64)),
   delivered: amount(20),
-  running: []
+  uncertain: amount(2),
+  charged: amount(1),
+  running: [],
+  agreed: { cumulative: amount(20), validUntil: 1_800_003_600 },
+  viewedAtMs: 1_800_000_000_001,
+  closeAtMs: 1_800_000_000_002,
+  unclaimedSinceMs: 1_800_000_000_003,
+  lastUsedAtMs: 1_800_000_000_004,
+  needsResync: true
 }
 
 const JOB: JobLine = {

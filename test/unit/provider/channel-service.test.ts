@@ -3,7 +3,7 @@ import { silentLogger } from '../../../src/core/logger.ts'
 import { ChannelService } from '../../../src/provider/channel-service.ts'
 import {
   type ChannelReplyMessage,
-  type ChannelRequestMessage,
+  type ChannelRequestInit,
   decodeChannelReply,
   encodeChannelRequest
 } from '../../../src/wire/channel-exchange.ts'
@@ -11,7 +11,7 @@ import { amount, CLIENT_PEER, NO_USAGE, PaymentPair } from '../../support/paymen
 import { streamPair } from '../../support/stream-pair.ts'
 
 class Exchange extends PaymentPair {
-  async ask(request: ChannelRequestMessage | Uint8Array, peerId = CLIENT_PEER): Promise<ChannelReplyMessage> {
+  async ask(request: ChannelRequestInit | Uint8Array, peerId = CLIENT_PEER): Promise<ChannelReplyMessage> {
     const [client, provider] = streamPair()
     await client.write(request instanceof Uint8Array ? request : encodeChannelRequest(request))
     const service = new ChannelService({ logger: silentLogger, payee: this.payee })

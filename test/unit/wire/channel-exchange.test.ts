@@ -13,18 +13,39 @@ import { ChannelReply, ChannelRequest } from '../../../src/wire/generated/channe
 import { LIMITS } from '../../../src/wire/limits.ts'
 import * as any from './samples.ts'
 
-const request: fc.Arbitrary<ChannelRequestMessage> = fc.record(
-  { type: fc.constantFrom('sync', 'close'), channel: any.address },
-  any.plain
+const signature = fc.oneof(any.bytes(64), any.bytes(0))
+const request: fc.Arbitrary<ChannelRequestMessage> = fc.oneof(
+  fc.record({ type: fc.constant('close' as const), channel: any.address }, any.plain),
+  fc.record(
+    {
+      type: fc.constant('sync' as const),
+      channel: any.address,
+      openedLt: any.uint64,
+      cumulative: any.coins,
+      signature,
+      spent: any.coins
+    },
+    any.plain
+  )
 )
 const common = { channel: any.address, openedLt: any.uint64, cumulative: any.coins }
 const hash = fc.oneof(
   fc.constant(''),
   any.bytes(32).map(bytes => Buffer.from(bytes).toString('hex'))
 )
-const signature = fc.oneof(any.bytes(64), any.bytes(0))
 const reply: fc.Arbitrary<ChannelReplyMessage> = fc.oneof(
-  fc.record({ type: fc.constant('state' as const), ...common, signature, delivered: any.coins }, any.plain),
+  fc.record(
+    {
+      type: fc.constant('state' as const),
+      ...common,
+      signature,
+      delivered: any.coins,
+      deposit: any.coins,
+      settled: any.coins,
+      closing: fc.boolean()
+    },
+    any.plain
+  ),
   fc.record(
     {
       type: fc.constant('closed' as const),
@@ -67,9 +88,36 @@ describe('channel exchange', () => {
     }
   })
 
+  it('takes a request of a client that holds nothing, and refuses a signature or an amount of the wrong shape', () => {
+    assert.deepEqual(decodeChannelRequest(encodeChannelRequest({ type: 'sync', channel })), {
+      type: 'sync',
+      channel,
+      openedLt: 0n,
+      cumulative: 0n,
+      signature: new Uint8Array(),
+      spent: 0n
+    })
+    const held = {
+      channel,
+      openedLt: 1n,
+      cumulative: Uint8Array.of(1),
+      signature: new Uint8Array(64),
+      spent: Uint8Array.of(1)
+    }
+    for (const bad of [
+      { signature: new Uint8Array(63) },
+      { cumulative: Uint8Array.of(0) },
+      { cumulative: new Uint8Array(16).fill(1) },
+      { spent: Uint8Array.of(0, 1) }
+    ]) {
+      assert.throws(() => decodeChannelRequest(ChannelRequest.encode({ sync: { ...held, ...bad } })), any.MALFORMED)
+    }
+  })
+
   it('refuses a reply with a field of the wrong shape', () => {
     const amounts = { openedLt: 1n, cumulative: nanoTon(1n), delivered: nanoTon(1n) }
-    const state = { type: 'state', channel, ...amounts, signature: new Uint8Array(64) } as const
+    const seen = { deposit: nanoTon(5n), settled: nanoTon(0n), closing: false }
+    const state = { type: 'state', channel, ...amounts, ...seen, signature: new Uint8Array(64) } as const
     const closed = {
       type: 'closed',
       channel,
