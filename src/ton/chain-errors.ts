@@ -60,6 +60,15 @@ export class NotEnoughBalanceError extends MoneyError {
   }
 }
 
+/** `WALLET_SHARED`: another process or program keeps sending from the wallet; what was to be sent never was. */
+export function walletShared(wallet: string, tries: number): MoneyError {
+  return new MoneyError(
+    'WALLET_SHARED',
+    `Somebody else sent from wallet ${wallet} each of the ${tries} times this node wanted to: stop the other program that uses its key`,
+    { details: { wallet, tries, sent: false } }
+  )
+}
+
 /** `CHANNEL_MISSING`: no channel at this address (never opened, or closed); nothing was sent. */
 export function channelMissing(channel: string): MoneyError {
   return new MoneyError('CHANNEL_MISSING', `There is no open channel at ${channel}: it was closed or never opened`, {

@@ -1,13 +1,13 @@
 import type { Ed25519KeyPair } from '../core/ed25519.ts'
 import type { TonChain } from './ton-chain.ts'
-import type { TonWallet } from './ton-wallet.ts'
+import type { TonWallet, WalletSharedNotice } from './ton-wallet.ts'
 import { type Sleep, systemSleep } from './wait.ts'
 
 export { ChainRefusedError, ChainTimeoutError, ChainUnreachableError, NotEnoughBalanceError } from './chain-errors.ts'
 export { type ChannelTerms, channelAddress } from './channel-address.ts'
 export { CHANNEL_EXIT_CODES } from './channel-contract.ts'
 export type { ChainReceipt, ChannelView, ClaimVoucher, CoopCloseOrder, TonChain } from './ton-chain.ts'
-export type { SentTransfer, TonWallet } from './ton-wallet.ts'
+export type { SentTransfer, TonWallet, WalletSharedNotice } from './ton-wallet.ts'
 export { type ChainTransaction, networkFees, type OutgoingMessage } from './transactions.ts'
 
 /** Network ids (configuration parameter 19). */
@@ -36,11 +36,18 @@ export interface TonInit {
    * @default 60
    */
   validForSeconds?: number
+  /**
+   * How much later than a transfer's validity the chain's time must be before it counts as expired, in seconds.
+   * @default 5
+   */
+  expiryMarginSeconds?: number
 }
 
 export interface TonComponents {
   /** @default the system's timers */
   sleep?: Sleep
+  /** Told when somebody else sends from the same wallet. */
+  onWalletShared?: (notice: WalletSharedNotice) => void
 }
 
 /** The chain and the wallet of one key on it. Makes no request. The TON libraries are loaded here, not before. */
@@ -55,12 +62,16 @@ export async function createTon(
   ])
   const sleep = components.sleep ?? systemSleep
   const rpc = new ChainRpc({ sleep }, init)
-  const wallet = new TonWallet({ rpc, sleep }, init)
+  const { onWalletShared } = components
+  const wallet = new TonWallet(
+    { rpc, sleep, ...(onWalletShared === undefined ? {} : { onShared: onWalletShared }) },
+    init
+  )
   return { chain: new TonChain({ rpc, wallet, sleep }, init), wallet }
 }
 
 /** Raw address of the W5 wallet that a key has on a network. Makes no request. */
 export async function walletAddress(publicKey: Uint8Array, globalId: number): Promise<string> {
-  const wallet = await import('./ton-wallet.ts')
+  const wallet = await import('./wallet-message.ts')
   return wallet.walletAddress(publicKey, globalId)
 }

@@ -133,7 +133,7 @@ describe('channels over a chain server', () => {
     })
 
     it('to a transfer that the chain never took', async () => {
-      const hasty = await fixture.party(1, { validForSeconds: 1 })
+      const hasty = await fixture.party(1, { validForSeconds: 1, expiryMarginSeconds: 0 })
       await fixture.post('/simnet/faults', { dropSends: true })
       await assert.rejects(hasty.wallet.send(payee.wallet.address, milliTon(1)), unsent('CHAIN_TIMEOUT'))
       await fixture.post('/simnet/faults', { dropSends: false })
