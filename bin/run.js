@@ -39,7 +39,7 @@ const VERBS = {
   gas: args => node(['dist/test/contracts/gas-main.js', ...args]),
   mutants: args => node(['dist/test/contracts/mutants/mutants-main.js', ...args]),
   crash: args => node(['dist/test/crash/crash-main.js', ...args]),
-  weeks: args => node(['dist/simnet/weeks/main.js', ...args]),
+  weeks: args => node(['dist/test/weeks/weeks-main.js', ...args]),
   fuzz: args => node(['dist/test/fuzz/fuzz-main.js', ...args]),
   'format:fix': args => tool('@biomejs/biome/bin/biome', ['check', '--write', ...args]),
   check

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -43,18 +43,27 @@ export class BenchMesh {
     const { url, endpoint } = (await eventsOf(chain)(() => true)) as { url: string; endpoint: string }
     const home = join(folder, 'provider')
     await createHome({ home, network: 'simnet', chainEndpoint: endpoint })
-    const args = ['provide', '--json', '--home', home, '--threads', '1', '--slots', '1']
-    const code = `import { main } from ${JSON.stringify(CLI)}; process.exitCode = await main(process.argv.slice(1))`
-    const provider = spawn(process.execPath, ['--input-type=module', '-e', code, '--', ...args, '--model', modelPath], {
-      stdio: ['ignore', 'pipe', 'inherit']
-    })
-    const next = eventsOf(provider)
-    const ready = (await next(({ event }) => event === 'ready')) as unknown as Ready
-    const mesh = new BenchMesh(url, endpoint, folder, [chain, provider], ready)
+    const { child, next, ready } = await startProvider(home, modelPath)
+    const mesh = new BenchMesh(url, endpoint, folder, [chain, child], ready)
     // A record needs a second peer that keeps it.
     await mesh.client()
     await next(({ event }) => event === 'published')
     return mesh
+  }
+
+  /** A second provider of the same model that asks nothing for it. Returns its peer id. */
+  async freeProvider(modelPath: string): Promise<string> {
+    const home = join(this.#folder, 'free-provider')
+    const bootstrap = this.ready.addresses
+    await createHome({ home, network: 'simnet', chainEndpoint: this.#endpoint, bootstrap })
+    const file = join(home, 'config.json')
+    const config = JSON.parse(await readFile(file, 'utf8')) as object
+    const prices = { promptPerMTokens: '0', cachedPromptPerMTokens: '0', completionPerMTokens: '0' }
+    await writeFile(file, JSON.stringify({ ...config, provider: { prices } }))
+    const { child, next, ready } = await startProvider(home, modelPath)
+    this.#children.push(child)
+    await next(({ event }) => event === 'published')
+    return ready.peerId
   }
 
   /** A new funded client that knows the provider's address and nothing else. */
@@ -94,6 +103,18 @@ export class BenchMesh {
     }
     await rm(this.#folder, { recursive: true, force: true })
   }
+}
+
+/** A provider process that serves the model with one thread. */
+async function startProvider(home: string, modelPath: string) {
+  const args = ['provide', '--json', '--home', home, '--threads', '1', '--slots', '1', '--model', modelPath]
+  const code = `import { main } from ${JSON.stringify(CLI)}; process.exitCode = await main(process.argv.slice(1))`
+  const child = spawn(process.execPath, ['--input-type=module', '-e', code, '--', ...args], {
+    stdio: ['ignore', 'pipe', 'inherit']
+  })
+  const next = eventsOf(child)
+  const ready = (await next(({ event }) => event === 'ready')) as unknown as Ready
+  return { child, next, ready }
 }
 
 type Event = Record<string, unknown>

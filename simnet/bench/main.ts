@@ -7,8 +7,10 @@ import { toHex } from '../../src/core/bytes.ts'
 import type { CocoonNode } from '../../src/index.ts'
 import { defaultModelPath, type Engine, openLlamaEngine } from '../../src/inference/index.ts'
 import { PROTOCOLS } from '../../src/wire/protocols.ts'
+import { benchAccept } from './accept.ts'
 import { type AnswerTiming, streamRate, timeAnswer, wholeRate } from './answer-timer.ts'
 import { BenchMesh } from './bench-mesh.ts'
+import { benchLedger } from './ledger.ts'
 import { writeRandomModel } from './random-model.ts'
 import { median, round, spread } from './statistics.ts'
 import { benchVouchers } from './vouchers.ts'
@@ -17,6 +19,7 @@ import { benchVouchers } from './vouchers.ts'
 
 const QUESTION = 'Tell me a story about a fox.'
 const MAX_TOKENS = 400
+const LEDGER_CHANNELS = 10_000
 
 const { values } = parseArgs({
   options: {
@@ -36,6 +39,12 @@ try {
   const idle = await mesh.memory()
   const { client, coldMs, offerMs } = await coldStarts()
   const stream = await compareStreams(client)
+  const payments = {
+    ...benchVouchers(),
+    accepting: [await benchAccept(1), await benchAccept(32), await benchAccept(64)],
+    ledger: await benchLedger(LEDGER_CHANNELS),
+    paidOverFreeStream: await comparePaying(client)
+  }
   console.log(
     JSON.stringify(
       {
@@ -44,7 +53,7 @@ try {
         stream,
         coldFirstTokenMs: coldMs,
         announcementToOfferMs: offerMs,
-        vouchers: await benchVouchers(),
+        payments,
         memory: { idle, afterLoad: await mesh.memory() }
       },
       null,
@@ -140,8 +149,27 @@ async function compareStreams(client: CocoonNode) {
   }
 }
 
-async function* ask(node: CocoonNode): AsyncGenerator<{ text: string } | { tokens: number }> {
+/** Stream time of an answer that is paid for, over that of the same answer of a provider that asks nothing. */
+async function comparePaying(client: CocoonNode) {
+  const free = await mesh.freeProvider(modelPath)
+  const paid = mesh.ready.peerId
+  await timeAnswer(ask(client, free))
+  const ratios: number[] = []
+  for (let turn = 0; turn < 2 * rounds; turn++) {
+    // In turns which one goes first: whatever the machine does meanwhile weighs on both.
+    const [first, second] = turn % 2 === 0 ? [paid, free] : [free, paid]
+    const times = [await timeAnswer(ask(client, first)), await timeAnswer(ask(client, second))].map(
+      ({ firstTokenMs, lastTokenMs }) => lastTokenMs - firstTokenMs
+    )
+    const [a = Number.NaN, b = Number.NaN] = times
+    ratios.push(first === paid ? a / b : b / a)
+  }
+  return spread(ratios, 3)
+}
+
+async function* ask(node: CocoonNode, provider?: string): AsyncGenerator<{ text: string } | { tokens: number }> {
   const request = {
+    ...(provider === undefined ? {} : { provider }),
     messages: [{ role: 'user' as const, content: QUESTION }],
     modelDigestHex,
     maxTokens: MAX_TOKENS,
