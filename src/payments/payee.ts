@@ -194,11 +194,13 @@ export class PayeeChannels {
   /**
    * Claims the highest voucher on chain, exactly as the payer signed it. Parallel calls send one message.
    *
+   * @param options `externally`: gas comes out of the payout, not from the wallet
    * @returns undefined if nothing is owed
    * @throws {PaymentRefusal} `CHANNEL_UNKNOWN`
    * @throws whatever the chain throws; the voucher stays claimable then
    */
-  claim(channel: string, options: AbortOptions = {}): Promise<ChainReceipt | undefined> {
+  claim(channel: string, options: AbortOptions & { externally?: boolean } = {}): Promise<ChainReceipt | undefined> {
+    const { chain } = this.#components
     return this.#claims.run(
       channel,
       async () => {
@@ -208,7 +210,10 @@ export class PayeeChannels {
           return undefined
         }
         const { openedLt, cumulative, signature } = voucher
-        const receipt = await this.#components.chain.claim(channel, { openedLt, cumulative, signature })
+        const claim = { openedLt, cumulative, signature }
+        const receipt = await (options.externally === true
+          ? chain.claimExternally(channel, claim)
+          : chain.claim(channel, claim))
         await this.#desk.change(channel, c =>
           c.openedLt === openedLt ? { ...c, settled: maxNano(c.settled, cumulative) } : c
         )

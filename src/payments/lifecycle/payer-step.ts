@@ -21,8 +21,6 @@ export interface PayerStanding {
   lastUsedAtMs: number
   runningJobs: number
   pendingDeposit: boolean
-  /** Whether the payee's agreement to close is stored here and still counts. */
-  closeAgreed: boolean
   /** Since when the provider was asked to close and did not agree; 0 if it was not asked, or agreed. */
   outOfReachSinceMs: number
 }
@@ -93,7 +91,7 @@ function close(
   const gain = comesBack(c)
   const alone = addNano(fees.startClose, fees.finish)
   const aloneAtMs = Math.max(dueMs, c.outOfReachSinceMs + policy.forceCloseAfterMs)
-  const mayAlone = c.outOfReachSinceMs > 0 && !c.closeAgreed && alone < gain
+  const mayAlone = c.outOfReachSinceMs > 0 && alone < gain
   if (mayAlone && nowMs >= aloneAtMs) {
     return { action: 'start-close', reason: 'provider-gone', atMs: nowMs, fee: alone, gain, final: true }
   }

@@ -39,7 +39,6 @@ describe('the payer’s next step', () => {
     assert.deepEqual([gone.action, gone.reason, gone.fee], ['start-close', 'provider-gone', 15n])
     // Used again meanwhile: not idle any more.
     assert.equal(next({ outOfReachSinceMs: NOW - 72 * HOUR }).action, 'close-together')
-    assert.equal(next({ ...idle, outOfReachSinceMs: NOW - 72 * HOUR, closeAgreed: true }).action, 'close-together')
   })
 
   it('ends a close that was begun, and finishes one alone once the challenge is over', () => {
@@ -74,8 +73,7 @@ describe('the payer’s next step', () => {
         closeAtMs: fc.constantFrom(0, NOW - HOUR, NOW + HOUR),
         lastUsedAtMs: fc.integer({ min: NOW - 400 * HOUR, max: NOW }),
         runningJobs: fc.constantFrom(0, 0, 1),
-        outOfReachSinceMs: fc.constantFrom(0, NOW - HOUR, NOW - 100 * HOUR),
-        closeAgreed: fc.boolean()
+        outOfReachSinceMs: fc.constantFrom(0, NOW - HOUR, NOW - 100 * HOUR)
       })
       .map(({ used, paid, reserve, deposit, ...rest }) => {
         const signed = nanoTon((deposit * BigInt(used)) / 100n)

@@ -59,7 +59,6 @@ export function payer(changes: Partial<PayerStanding> = {}): PayerStanding {
     lastUsedAtMs: NOW - 2 * HOUR,
     runningJobs: 0,
     pendingDeposit: false,
-    closeAgreed: false,
     outOfReachSinceMs: 0,
     ...changes
   }
