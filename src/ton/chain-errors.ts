@@ -1,9 +1,10 @@
-import { type ErrorDetails, errorCode, errorMessage, MoneyError, NetworkError } from '../core/errors.ts'
+import { type ErrorDetails, MoneyError, NetworkError } from '../core/errors.ts'
 import { formatTon } from '../core/nano-ton.ts'
 import { CHANNEL_EXIT_CODES } from './channel-contract.ts'
+import { type ReadFailure, unsentFailure } from './endpoint-errors.ts'
 
 /** `CHAIN_UNREACHABLE`: no answer, or none worth the name, from the chain's endpoint. */
-export class ChainUnreachableError extends NetworkError {
+export class ChainUnreachableError extends NetworkError implements ReadFailure {
   readonly #parts: readonly [endpoint: string, method: string, why: string]
 
   /** @param details `sent: false` only if no message was under way */
@@ -27,7 +28,7 @@ export async function beforeSending<T>(work: Promise<T>): Promise<T> {
   try {
     return await work
   } catch (err) {
-    throw err instanceof ChainUnreachableError ? err.unsent() : err
+    throw unsentFailure(err)
   }
 }
 
@@ -81,34 +82,4 @@ export function exitCodeText(exitCode: number | undefined): string {
   const known = Object.entries(CHANNEL_EXIT_CODES).find(([, code]) => code === exitCode)?.[0]
   const words = known?.replace(/[A-Z]/g, letter => ` ${letter.toLowerCase()}`)
   return exitCode === undefined ? 'no reason known' : `exit code ${exitCode}${words === undefined ? '' : ` (${words})`}`
-}
-
-/** What an HTTP client's error tells: the status and text of an answer, or why there was none. */
-export interface HttpFailure {
-  status?: number
-  text: string
-  /** Whether the request surely never reached anyone. */
-  notSent: boolean
-}
-
-/** Reads the error that axios, inside the stock TonClient, throws for anything but 2xx. */
-export function readHttpFailure(err: unknown): HttpFailure {
-  const code = errorCode(err)
-  const response = field(err, 'response')
-  const status = field(response, 'status')
-  if (typeof status === 'number') {
-    const error = field(field(response, 'data'), 'error')
-    return { status, text: `HTTP ${status}${typeof error === 'string' ? `, ${oneLine(error)}` : ''}`, notSent: false }
-  }
-  const notSent = code === 'ECONNREFUSED' || code === 'ENOTFOUND' || code === 'EAI_AGAIN'
-  return { text: code ?? oneLine(errorMessage(err)), notSent }
-}
-
-function field(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined
-}
-
-/** Text of a stranger's server: one line, short, printable. */
-function oneLine(text: string): string {
-  return text.replace(/[^\x20-\x7e]+/g, ' ').slice(0, 160)
 }

@@ -1,31 +1,58 @@
-import { Address, Cell, type Transaction } from '@ton/core'
+import type { Cell, Transaction } from '@ton/core'
 import type { AbortOptions } from '../core/abort.ts'
-import { CocoonError } from '../core/errors.ts'
-import { type NanoTon, nanoTon } from '../core/nano-ton.ts'
-import { ChainRefusedError, ChainUnreachableError, type HttpFailure, readHttpFailure } from './chain-errors.ts'
-import { ToncenterClient } from './toncenter-client.ts'
-import { abortable, type Sleep } from './wait.ts'
+import { type Clock, systemClock } from '../core/clock.ts'
+import { type Logger, silentLogger } from '../core/logger.ts'
+import type { NanoTon } from '../core/nano-ton.ts'
+import { type Random, systemRandom } from '../core/random.ts'
+import { AccountMemory } from './account-memory.ts'
+import { AccountReader } from './account-reader.ts'
+import { BlockMemory } from './block-memory.ts'
+import { BocSender } from './boc-sender.ts'
+import { ConfigReader } from './config-reader.ts'
+import { Endpoint, type EndpointInit } from './endpoint.ts'
+import { EndpointPool } from './endpoint-pool.ts'
+import { TipReader } from './tip-reader.ts'
+import { askToncenter, type ToncenterTransport } from './toncenter-client.ts'
+import { TransactionReader, type TransactionsFrom } from './transaction-reader.ts'
+import { type Sleep, systemSleep } from './wait.ts'
 
-export interface ChainRpcInit {
-  /** toncenter API v2, `https://…/api/v2/jsonRPC`. */
-  endpoint: string
-  apiKey?: string
+export type { TransactionsFrom } from './transaction-reader.ts'
+
+/** The first server, and those that answer when it does not. */
+export interface ChainRpcInit extends EndpointInit {
+  /**
+   * Further servers of the same network, best run by somebody else: in order of preference.
+   * @default []
+   */
+  fallbacks?: readonly EndpointInit[]
+  /** Network that every server has to be of (configuration parameter 19). */
+  globalId: number
   /**
    * Longest wait for one answer, in milliseconds.
    * @default 10_000
    */
   requestTimeoutMs?: number
+  /**
+   * How long to wait for a server to catch up with what was seen already, in milliseconds.
+   * @default 30_000
+   */
+  lagLimitMs?: number
 }
 
-/** Where a page of an account's past begins. */
-export interface TransactionsFrom {
-  /** Begins with this transaction instead of the newest one. */
-  from?: { lt: bigint; hash: bigint }
-  /** Asks for a server that knows the whole past. */
-  archival?: boolean
+export interface ChainRpcComponents {
+  /** @default the system's clock */
+  clock?: Clock
+  /** @default the system's timers */
+  sleep?: Sleep
+  /** @default the system's */
+  random?: Random
+  /** @default silent */
+  logger?: Logger
+  /** @default HTTP */
+  transport?: ToncenterTransport
 }
 
-/** An account as of the newest block the endpoint knows. */
+/** An account as of the newest masterchain block in which it is known to have been so. */
 export interface AccountView {
   balance: NanoTon
   active: boolean
@@ -42,68 +69,115 @@ export interface AccountView {
 }
 
 const REQUEST_TIMEOUT_MS = 10_000
-const READ_ATTEMPTS = 3
-const RETRY_DELAY_MS = 250
-/** Without a key toncenter answers once a second. */
-const RATE_LIMIT_DELAY_MS = 1_100
+const LAG_LIMIT_MS = 30_000
 const MAX_TRANSACTIONS = 100
+/** What toncenter allows without a key, and with one. */
+const PER_SECOND = { withoutKey: 1, withKey: 10 }
+/** Its server is on this machine. */
+const SIMNET_GLOBAL_ID = -217
 
-/** The few requests this package makes, with errors in our own terms. Reads are tried again, sends never. */
+/**
+ * The few requests this package makes of toncenter's API v2, over several servers.
+ *
+ * - The first server that is well is asked; one that fails rests for a growing while, and others answer meanwhile.
+ * - A server of another network is not asked again, nor one that gives an impossible answer.
+ * - What is returned of an account or of the tip never goes back in time. A server that is behind is waited for.
+ * - Where two servers answer, two have to show an account's state: the first time it is seen, and again after a minute.
+ *   If they contradict each other, nobody can tell which one is right, and neither is asked again. While only one answers,
+ *   it is believed.
+ *
+ * What is shown is what masterchain blocks contain: final on this chain.
+ */
 export class ChainRpc {
-  readonly #client: ToncenterClient
-  readonly #sleep: Sleep
-  /** Host of the endpoint, without what may be secret in its path or query. */
-  readonly endpoint: string
+  readonly #accounts: AccountReader
+  readonly #transactions: TransactionReader
+  readonly #config: ConfigReader
+  readonly #tip: TipReader
+  readonly #sender: BocSender
 
-  constructor({ sleep }: { sleep: Sleep }, init: ChainRpcInit) {
-    this.#sleep = sleep
-    this.endpoint = new URL(init.endpoint).origin
-    this.#client = new ToncenterClient({
-      endpoint: init.endpoint,
-      timeout: init.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
-      ...(init.apiKey === undefined ? {} : { apiKey: init.apiKey })
-    })
+  /** Makes no request. */
+  constructor(components: ChainRpcComponents, init: ChainRpcInit) {
+    const parts = {
+      clock: components.clock ?? systemClock,
+      sleep: components.sleep ?? systemSleep,
+      random: components.random ?? systemRandom,
+      logger: components.logger ?? silentLogger,
+      transport: components.transport ?? askToncenter
+    }
+    const settings = {
+      globalId: init.globalId,
+      requestTimeoutMs: init.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
+      defaultRequestsPerSecond: (hasKey: boolean) =>
+        init.globalId === SIMNET_GLOBAL_ID ? Infinity : hasKey ? PER_SECOND.withKey : PER_SECOND.withoutKey
+    }
+    const endpoints = [init, ...(init.fallbacks ?? [])].map(one => new Endpoint(parts, one, settings))
+    const shared = {
+      ...parts,
+      pool: new EndpointPool(endpoints, parts.sleep),
+      accounts: new AccountMemory(),
+      blocks: new BlockMemory()
+    }
+    const limits = { lagLimitMs: init.lagLimitMs ?? LAG_LIMIT_MS }
+    const reader = new AccountReader(shared, limits)
+    this.#accounts = reader
+    this.#transactions = new TransactionReader({ ...shared, reader }, limits)
+    this.#config = new ConfigReader(shared)
+    this.#tip = new TipReader(shared, limits)
+    this.#sender = new BocSender(shared)
   }
 
+  /**
+   * The newest masterchain block.
+   *
+   * @throws {ChainUnreachableError} `CHAIN_UNREACHABLE`
+   * @throws {ChainLaggingError} `CHAIN_LAGGING`
+   * @throws {ChainInconsistentError} `CHAIN_INCONSISTENT`, `CHAIN_WRONG_NETWORK`
+   */
   async tip(options: AbortOptions = {}): Promise<{ height: number; hash: Uint8Array }> {
-    return this.#read('getMasterchainInfo', () => this.#client.getTip(), options)
+    const { seqno, rootHash } = await this.#tip.read(options)
+    return { height: seqno, hash: new Uint8Array(Buffer.from(rootHash, 'hex')) }
   }
 
-  /** @throws {ChainUnreachableError} `CHAIN_UNREACHABLE` */
+  /**
+   * @param address raw
+   * @throws {ChainUnreachableError} `CHAIN_UNREACHABLE`
+   * @throws {ChainLaggingError} `CHAIN_LAGGING`
+   * @throws {ChainInconsistentError} `CHAIN_INCONSISTENT`, `CHAIN_WRONG_NETWORK`
+   */
   async account(address: string, options: AbortOptions = {}): Promise<AccountView> {
-    const state = await this.#read(
-      'getAddressInformation',
-      () => this.#client.getContractState(Address.parseRaw(address)),
-      options
-    )
-    const code = state.code === null ? undefined : Cell.fromBoc(state.code)[0]
-    const data = state.data === null ? undefined : Cell.fromBoc(state.data)[0]
+    const { shown, seen } = await this.#accounts.read(address, options)
+    const { balance, state, code, data, lastLt } = shown
     return {
-      balance: nanoTon(state.balance),
-      active: state.state === 'active',
+      balance,
+      active: state === 'active',
       ...(code === undefined ? {} : { code }),
       ...(data === undefined ? {} : { data }),
-      lastLt: BigInt(state.lastTransaction?.lt ?? 0),
-      chainTime: state.timestampt,
-      asOfMs: state.timestampt * 1000,
-      blockSeqno: state.blockId.seqno
+      lastLt,
+      chainTime: seen.utime,
+      asOfMs: seen.utime * 1000,
+      blockSeqno: seen.seqno
     }
   }
 
   /**
    * A parameter of the chain's configuration: 18 storage prices, 19 network id, 20 and 21 gas prices of the masterchain
-   * and the basechain, 24 and 25 forwarding prices of the same.
+   * and the basechain, 24 and 25 forwarding prices of the same. Kept for five minutes.
    *
    * @throws {ChainUnreachableError} `CHAIN_UNREACHABLE`
+   * @throws {ChainInconsistentError} `CHAIN_INCONSISTENT`, `CHAIN_WRONG_NETWORK`
    */
   async configParam(id: number, options: AbortOptions = {}): Promise<Cell> {
-    return this.#read('getConfigParam', () => this.#client.getConfigParam(id), options)
+    return this.#config.read(id, options)
   }
 
   /**
-   * Newest first.
+   * Transactions of an account, newest first and each the predecessor of the one before.
    *
+   * @param address raw
    * @param afterLt only transactions later than this
+   * @throws {ChainUnreachableError} `CHAIN_UNREACHABLE`
+   * @throws {ChainLaggingError} `CHAIN_LAGGING`
+   * @throws {ChainInconsistentError} `CHAIN_INCONSISTENT`, `CHAIN_WRONG_NETWORK`
    */
   async transactions(
     address: string,
@@ -111,67 +185,20 @@ export class ChainRpc {
     limit = MAX_TRANSACTIONS,
     { from, archival, ...options }: AbortOptions & TransactionsFrom = {}
   ): Promise<Transaction[]> {
-    const window = {
-      limit,
-      ...(afterLt === 0n ? {} : { to_lt: afterLt.toString() }),
-      ...(from === undefined ? {} : { lt: from.lt.toString(), hash: base64Hash(from.hash), inclusive: true }),
-      ...(archival === true ? { archival } : {})
-    }
-    const found = await this.#read(
-      'getTransactions',
-      () => this.#client.getTransactions(Address.parseRaw(address), { ...window }),
-      options
-    )
-    // Not every server takes to_lt as we mean it.
-    return found.filter(tx => tx.lt > afterLt)
+    const start = { ...(from === undefined ? {} : { from }), ...(archival === undefined ? {} : { archival }) }
+    return this.#transactions.read({ address, afterLt, limit, ...start }, options)
   }
 
   /**
-   * Hands in an external message. Without an answer it may still have arrived: `details.sent` is false only if it surely did not.
+   * Hands in an external message, to one server after the other until one takes it. Without an answer it may still have
+   * arrived: `details.sent` is `false` only if it surely did not.
    *
-   * @throws {ChainRefusedError} `CHAIN_REFUSED` if the account does not accept it
+   * @throws {ChainRefusedError} `CHAIN_REFUSED` if the account does not accept it; with `details.duplicate`, and without a
+   *   promise, if its seqno was used: by another message, or by this one
    * @throws {ChainUnreachableError} `CHAIN_UNREACHABLE`
+   * @throws {ChainInconsistentError} `CHAIN_INCONSISTENT`, `CHAIN_WRONG_NETWORK`
    */
   async sendBoc(boc: Buffer, options: AbortOptions = {}): Promise<void> {
-    try {
-      await abortable(this.#client.sendFile(boc), options)
-    } catch (err) {
-      if (err instanceof CocoonError) {
-        throw err
-      }
-      const failure = readHttpFailure(err)
-      if (/cannot apply external message|not accepted/i.test(failure.text)) {
-        throw new ChainRefusedError('the message', failure.text, { sent: false })
-      }
-      const error = this.#unreachable('sendBoc', failure)
-      throw failure.notSent ? error.unsent() : error
-    }
+    await this.#sender.send(boc, options)
   }
-
-  async #read<T>(method: string, request: () => Promise<T>, options: AbortOptions): Promise<T> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await abortable(request(), options)
-      } catch (err) {
-        if (err instanceof CocoonError) {
-          throw err
-        }
-        const failure = readHttpFailure(err)
-        const clientsFault = failure.status !== undefined && failure.status < 500 && failure.status !== 429
-        if (attempt === READ_ATTEMPTS || clientsFault) {
-          throw this.#unreachable(method, failure)
-        }
-        await this.#sleep(failure.status === 429 ? RATE_LIMIT_DELAY_MS : RETRY_DELAY_MS * attempt, options)
-      }
-    }
-  }
-
-  // The HTTP client's error is not handed on as cause: it carries the request's headers, the API key among them.
-  #unreachable(method: string, failure: HttpFailure): ChainUnreachableError {
-    return new ChainUnreachableError(this.endpoint, method, failure.text)
-  }
-}
-
-function base64Hash(hash: bigint): string {
-  return Buffer.from(hash.toString(16).padStart(64, '0'), 'hex').toString('base64')
 }

@@ -1,11 +1,13 @@
 import type { Ed25519KeyPair } from '../core/ed25519.ts'
+import type { ChainRpcComponents, ChainRpcInit } from './chain-rpc.ts'
 import type { TonChain } from './ton-chain.ts'
 import type { TonWallet, WalletSharedNotice } from './ton-wallet.ts'
-import { type Sleep, systemSleep } from './wait.ts'
+import { systemSleep } from './wait.ts'
 
 export { ChainRefusedError, ChainTimeoutError, ChainUnreachableError, NotEnoughBalanceError } from './chain-errors.ts'
 export { type ChannelTerms, channelAddress } from './channel-address.ts'
 export { CHANNEL_EXIT_CODES } from './channel-contract.ts'
+export { ChainInconsistentError, ChainLaggingError, ChainWrongNetworkError } from './endpoint-errors.ts'
 export type { ChainReceipt, ChannelView, ClaimVoucher, CoopCloseOrder, TonChain } from './ton-chain.ts'
 export type { SentTransfer, TonWallet, WalletSharedNotice } from './ton-wallet.ts'
 export { type ChainTransaction, networkFees, type OutgoingMessage } from './transactions.ts'
@@ -13,19 +15,10 @@ export { type ChainTransaction, networkFees, type OutgoingMessage } from './tran
 /** Network ids (configuration parameter 19). */
 export const GLOBAL_IDS = { mainnet: -239, testnet: -3, simnet: -217 } as const
 
-export interface TonInit {
-  /** toncenter API v2, `https://…/api/v2/jsonRPC`. */
-  endpoint: string
-  apiKey?: string
-  /** See {@link GLOBAL_IDS}. */
-  globalId: number
+/** The network's id is one of {@link GLOBAL_IDS}. */
+export interface TonInit extends ChainRpcInit {
   /** Key of the wallet. */
   key: Ed25519KeyPair
-  /**
-   * Longest wait for one answer, in milliseconds.
-   * @default 10_000
-   */
-  requestTimeoutMs?: number
   /**
    * How long to wait for a transaction, in milliseconds.
    * @default 90_000
@@ -43,9 +36,7 @@ export interface TonInit {
   expiryMarginSeconds?: number
 }
 
-export interface TonComponents {
-  /** @default the system's timers */
-  sleep?: Sleep
+export interface TonComponents extends ChainRpcComponents {
   /** Told when somebody else sends from the same wallet. */
   onWalletShared?: (notice: WalletSharedNotice) => void
 }
@@ -61,7 +52,7 @@ export async function createTon(
     import('./ton-wallet.ts')
   ])
   const sleep = components.sleep ?? systemSleep
-  const rpc = new ChainRpc({ sleep }, init)
+  const rpc = new ChainRpc(components, init)
   const { onWalletShared } = components
   const wallet = new TonWallet(
     { rpc, sleep, ...(onWalletShared === undefined ? {} : { onShared: onWalletShared }) },

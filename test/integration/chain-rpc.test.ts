@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { ChainRpc } from '../../src/ton/chain-rpc.ts'
-import { systemSleep } from '../../src/ton/wait.ts'
 import { ChainFixture } from './chain-fixture.ts'
 
 describe('chain access over a chain server', () => {
@@ -10,7 +9,7 @@ describe('chain access over a chain server', () => {
   beforeEach(async () => {
     fixture = new ChainFixture()
     await fixture.server.start()
-    rpc = new ChainRpc({ sleep: systemSleep }, { endpoint: fixture.server.endpoint })
+    rpc = new ChainRpc({}, { endpoint: fixture.server.endpoint, globalId: -217 })
   })
 
   afterEach(async () => {
