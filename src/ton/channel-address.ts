@@ -17,11 +17,12 @@ export interface ChannelTerms {
   payeeAddress: string
   /** Tells channels of one pair apart: 64 bits. */
   salt: bigint
-  /** How long the payee can still claim after the payer starts a close, in seconds. */
+  /** How long the payee can still claim after the payer starts a close, in seconds: 1 to {@link MAX_CHALLENGE_SECONDS}. */
   challengeSeconds: number
 }
 
-const STATE_NEW = 0
+/** Longest challenge period that the contract opens with: a year. */
+export const MAX_CHALLENGE_SECONDS = 31_536_000
 
 let code: Cell | undefined
 
@@ -38,22 +39,23 @@ export function channelCode(): Cell {
  */
 export function channelStateInit(terms: ChannelTerms): { code: Cell; data: Cell } {
   checkTerms(terms)
-  // parties#_ payerKey:bits256 payeeKey:bits256 payer:MsgAddressInt salt:uint64 globalId:int32 challenge:uint32 = Parties;
+  // parties#_ payer:MsgAddressInt payeeKey:bits256 challenge:uint32 salt:uint64 = Parties;
   const parties = beginCell()
-    .storeBuffer(Buffer.from(terms.payerKey), 32)
-    .storeBuffer(Buffer.from(terms.payeeKey), 32)
     .storeAddress(Address.parseRaw(terms.payerAddress))
-    .storeUint(terms.salt, 64)
-    .storeInt(terms.globalId, 32)
+    .storeBuffer(Buffer.from(terms.payeeKey), 32)
     .storeUint(terms.challengeSeconds, 32)
+    .storeUint(terms.salt, 64)
     .endCell()
-  // storage#_ state:uint2 deposit:Coins settled:Coins closeAt:uint32 openedLt:uint64 payee:MsgAddressInt parties:^Parties = Storage;
+  // storage#_ settled:Coins closeAt:uint32 deposit:Coins openedLt:uint64 globalId:int32 payerKey:bits256
+  //           payee:MsgAddressInt parties:^Parties = Storage;
+  // Never opened: the first four fields are 0.
   const data = beginCell()
-    .storeUint(STATE_NEW, 2)
-    .storeCoins(0)
     .storeCoins(0)
     .storeUint(0, 32)
+    .storeCoins(0)
     .storeUint(0, 64)
+    .storeInt(terms.globalId, 32)
+    .storeBuffer(Buffer.from(terms.payerKey), 32)
     .storeAddress(Address.parseRaw(terms.payeeAddress))
     .storeRef(parties)
     .endCell()
@@ -84,10 +86,10 @@ function checkTerms(terms: ChannelTerms): void {
   )
   const challenge = terms.challengeSeconds
   expectTerm(
-    Number.isInteger(challenge) && challenge > 0 && challenge <= 0xffff_ffff,
+    Number.isInteger(challenge) && challenge > 0 && challenge <= MAX_CHALLENGE_SECONDS,
     'challenge period',
     `${challenge} s`,
-    '1 to 2^32-1 seconds'
+    `1 to ${MAX_CHALLENGE_SECONDS} seconds`
   )
 }
 

@@ -9,7 +9,7 @@ import {
 } from '@ton/core'
 import { type NanoTon, nanoTon } from '../core/nano-ton.ts'
 import { type ChannelTerms, channelStateInit } from './channel-address.ts'
-import { type CloseFields, closeCell, type TotalFields, voucherCell } from './voucher-cell.ts'
+import type { CloseFields, TotalFields } from './voucher-cell.ts'
 
 /** First 32 bits of each message to a channel. */
 export const CHANNEL_OPS = {
@@ -25,8 +25,6 @@ export const CHANNEL_EXIT_CODES = {
   notOpen: 100,
   notPayer: 101,
   wrongNetwork: 102,
-  wrongChannel: 103,
-  staleOpening: 104,
   badPayerSignature: 105,
   nothingToClaim: 106,
   overDeposit: 107,
@@ -39,7 +37,7 @@ export const CHANNEL_EXIT_CODES = {
   badTerms: 114,
   zeroDeposit: 115,
   payoutTooSmall: 116,
-  underfunded: 117,
+  padded: 117,
   expired: 118,
   unknownMessage: 0xffff
 } as const
@@ -77,12 +75,12 @@ export function storeFund(amount: NanoTon): Writer {
 }
 
 export function storeClaim(voucher: SignedFields): Writer {
-  // claim#c0c00002 signature:bits512 voucher:^Voucher = InternalMsgBody;
+  // claim#c0c00002 signature:bits512 cumulative:Coins = InternalMsgBody;
   return builder =>
     builder
       .storeUint(CHANNEL_OPS.claim, 32)
       .storeBuffer(Buffer.from(voucher.signature), 64)
-      .storeRef(voucherCell(voucher))
+      .storeCoins(voucher.cumulative)
 }
 
 export function storeStartClose(): Writer {
@@ -96,24 +94,24 @@ export function storeFinish(): Writer {
 }
 
 export function storeCoopClose(statement: SignedClose): Writer {
-  // coop_close#c0c00005 signature:bits512 statement:^CloseStatement = InternalMsgBody;
+  // coop_close#c0c00005 signature:bits512 cumulative:Coins validUntil:uint32 = InternalMsgBody;
   return builder =>
     builder
       .storeUint(CHANNEL_OPS.coopClose, 32)
       .storeBuffer(Buffer.from(statement.signature), 64)
-      .storeRef(closeCell(statement))
+      .storeCoins(statement.cumulative)
+      .storeUint(statement.validUntil, 32)
 }
 
 /** Reads a channel's data cell. */
 export function loadChannelState(slice: Slice): ChannelState {
-  // storage#_ state:uint2 deposit:Coins settled:Coins closeAt:uint32 openedLt:uint64 payee:MsgAddressInt parties:^Parties = Storage;
-  return {
-    state: stateName(slice.loadUint(2)),
-    deposit: nanoTon(slice.loadCoins()),
-    settled: nanoTon(slice.loadCoins()),
-    closeAt: slice.loadUint(32),
-    openedLt: slice.loadUintBig(64)
-  }
+  // storage#_ settled:Coins closeAt:uint32 deposit:Coins openedLt:uint64 globalId:int32 payerKey:bits256
+  //           payee:MsgAddressInt parties:^Parties = Storage;
+  const settled = nanoTon(slice.loadCoins())
+  const closeAt = slice.loadUint(32)
+  const deposit = nanoTon(slice.loadCoins())
+  const openedLt = slice.loadUintBig(64)
+  return { state: openedLt === 0n ? 'new' : closeAt === 0 ? 'open' : 'closing', deposit, settled, closeAt, openedLt }
 }
 
 /**

@@ -399,7 +399,7 @@ function requireUnpaid(channel: string, view: ChannelView, voucher: ClaimVoucher
 
 /** A contract that does not accept an external message names its exit code in the endpoint's words at best. */
 function explainExternal(channel: string, err: unknown): unknown {
-  const tooSmall = new RegExp(`\\b(?:${CHANNEL_EXIT_CODES.payoutTooSmall}|${CHANNEL_EXIT_CODES.underfunded})\\b`)
+  const tooSmall = new RegExp(`\\b${CHANNEL_EXIT_CODES.payoutTooSmall}\\b`)
   return err instanceof ChainRefusedError && tooSmall.test(err.message)
     ? new MoneyError('CLAIM_TOO_SMALL', `The payout of ${channel} does not cover the fees of an external claim`, {
         cause: err,
