@@ -2,8 +2,8 @@ import type * as z from 'zod'
 import { UsageError } from '../core/errors.ts'
 import { type Config, configSchema, withNetworkDefaults } from './schema.ts'
 
-/** Settings whose value never appears in an error. */
-const SECRET = new Set(['chain.apiKey'])
+/** Settings, at any place, whose value never appears in an error. */
+const SECRET = new Set<PropertyKey | undefined>(['apiKey'])
 const SHOWN_CHARACTERS = 60
 
 /**
@@ -33,7 +33,9 @@ function issueError(issue: z.core.$ZodIssue, root: unknown, source: string): Usa
       details: { source, key }
     })
   }
-  const shown = SECRET.has(path) ? 'set to something else (not shown)' : describe(valueAt(root, issue.path))
+  const shown = SECRET.has(issue.path.at(-1))
+    ? 'set to something else (not shown)'
+    : describe(valueAt(root, issue.path))
   return new UsageError(
     'CONFIG_INVALID',
     `${source}: ${path === '' ? 'it' : path} is ${shown}: expected ${issue.message}`,
@@ -47,19 +49,20 @@ function issueError(issue: z.core.$ZodIssue, root: unknown, source: string): Usa
 function knownKeys(path: readonly PropertyKey[]): string[] {
   let shape: unknown = configSchema
   for (const key of path) {
-    shape = shapeOf(shape)?.[String(key)]
+    shape = typeof key === 'number' ? shape : shapeOf(shape)?.[String(key)]
   }
   return Object.keys(shapeOf(shape) ?? {})
 }
 
-/** Unwraps defaults down to an object's shape. */
+/** Unwraps defaults and lists down to an object's shape. */
 function shapeOf(schema: unknown): Readonly<Record<string, unknown>> | undefined {
   let inner = schema
   while (typeof inner === 'object' && inner !== null) {
     if ('shape' in inner) {
       return inner.shape as Readonly<Record<string, unknown>>
     }
-    inner = (inner as { def?: { innerType?: unknown } }).def?.innerType
+    const { def } = inner as { def?: { innerType?: unknown; element?: unknown } }
+    inner = def?.innerType ?? def?.element
   }
   return undefined
 }
@@ -76,7 +79,7 @@ function describe(value: unknown): string {
   if (value === undefined) {
     return 'missing'
   }
-  const json = JSON.stringify(value)
+  const json = JSON.stringify(value, (key, inner: unknown) => (SECRET.has(key) ? '…' : inner))
   return json.length > SHOWN_CHARACTERS ? `${json.slice(0, SHOWN_CHARACTERS)}…` : json
 }
 

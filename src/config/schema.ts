@@ -25,6 +25,12 @@ const mesh = group({
   mdns: flag.default(true)
 })
 
+/** Key sent to the endpoint. */
+const apiKey = text(256).optional()
+
+/** Most requests a second to one endpoint. */
+const requestsPerSecond = wholeNumber(1, 1000).optional()
+
 const chain = group({
   /**
    * JSON-RPC URL of a toncenter v2 server.
@@ -35,7 +41,18 @@ const chain = group({
    * Key sent to the endpoint. Without one, toncenter answers one request a second.
    * @default none
    */
-  apiKey: text(256).optional()
+  apiKey,
+  /**
+   * Most requests a second to `endpoint`. A server that still finds them too many is asked less often for a while.
+   * @default 10 with a key, 1 without one; no limit on a simnet
+   */
+  requestsPerSecond,
+  /**
+   * Further servers of the same chain, in the order in which they are asked when the ones before do not answer. With at
+   * least one, what decides over money has to be shown by two servers: choose somebody else's.
+   * @default []
+   */
+  fallbacks: list(group({ endpoint, apiKey, requestsPerSecond })).max(8, { error: 'at most 8 servers' }).default([])
 })
 
 const prices = group({
@@ -160,6 +177,19 @@ export const configSchema = group({
       input: undefined
     })
   }
+  const servers = [
+    value.chain.endpoint ?? publicEndpoint(value.network),
+    ...value.chain.fallbacks.map(one => one.endpoint)
+  ]
+  const repeated = servers.findIndex((url, index) => servers.findIndex(other => isSameServer(other, url)) < index)
+  if (repeated > 0) {
+    issues.push({
+      code: 'custom',
+      path: ['chain', 'fallbacks', repeated - 1, 'endpoint'],
+      message: 'another server than those before it',
+      input: servers[repeated]
+    })
+  }
   if (value.client.deposit > value.client.maxDeposit) {
     issues.push({
       code: 'custom',
@@ -195,6 +225,10 @@ export function withNetworkDefaults(parsed: Parsed): Config {
     chain: { ...parsed.chain, endpoint: parsed.chain.endpoint ?? publicEndpoint(parsed.network) },
     client: { ...parsed.client, allowSimulated: parsed.client.allowSimulated ?? parsed.network === 'simnet' }
   }
+}
+
+function isSameServer(one: string, other: string): boolean {
+  return one === other || (URL.canParse(one) && URL.canParse(other) && new URL(one).origin === new URL(other).origin)
 }
 
 function publicEndpoint(network: Network): string {

@@ -83,15 +83,9 @@ export async function openAccount(init: AccountInit, options: AbortOptions = {})
 }
 
 async function openMoney(config: Config, keys: NodeKeys, { ledger }: Store, logger: Logger) {
-  const { endpoint, apiKey } = config.chain
   const { chain, wallet } = await createTon(
-    {},
-    {
-      endpoint,
-      globalId: GLOBAL_IDS[config.network],
-      key: keys.wallet,
-      ...(apiKey === undefined ? {} : { apiKey })
-    }
+    { logger: logger.child('ton') },
+    { ...config.chain, globalId: GLOBAL_IDS[config.network], key: keys.wallet }
   )
   const shared = { ledger, chain, clock: systemClock, logger: logger.child('payments'), key: keys.channel }
   return {

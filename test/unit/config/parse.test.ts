@@ -23,7 +23,7 @@ describe('parseConfig', () => {
       network: 'testnet',
       logLevel: 'info',
       mesh: { listen: ['/ip4/0.0.0.0/tcp/0'], bootstrap: [], mdns: true },
-      chain: { endpoint: 'https://testnet.toncenter.com/api/v2/jsonRPC' },
+      chain: { endpoint: 'https://testnet.toncenter.com/api/v2/jsonRPC', fallbacks: [] },
       provider: {
         threads: 'auto',
         slots: 1,
@@ -66,6 +66,7 @@ describe('parseConfig', () => {
       [{ ...SIMNET, mesh: { mdsn: true, listen: 5 } }, 'mesh.mdsn'],
       [{ ...SIMNET, provider: { prices: { prompt: '1' } } }, 'provider.prices.prompt'],
       [{ ...SIMNET, client: { maxPrices: { cached: '1' } } }, 'client.maxPrices.cached'],
+      [{ network: 'testnet', chain: { fallbacks: [{ endpoint: 'http://a', key: 'x' }] } }, 'chain.fallbacks[0].key'],
       [JSON.parse('{"network":"testnet","__proto__":{"a":1}}'), '__proto__']
     ]
     for (const [value, key] of cases) {
@@ -78,6 +79,11 @@ describe('parseConfig', () => {
   it('lists the keys that would be right', () => {
     assert.match(refusal({ ...SIMNET, mesh: { mdsn: true } }).message, /listen, bootstrap, mdns$/)
     assert.match(refusal({ ...SIMNET, provider: { prices: { x: 1 } } }).message, /cachedPromptPerMTokens/)
+    const fallback = { endpoint: 'http://a', url: 'http://b' }
+    assert.match(
+      refusal({ network: 'testnet', chain: { fallbacks: [fallback] } }).message,
+      /endpoint, apiKey, requestsPerSecond$/
+    )
   })
 
   it('names path, value and expectation of a bad value', () => {
@@ -94,6 +100,10 @@ describe('parseConfig', () => {
       ],
       [{ ...SIMNET, mesh: { bootstrap: ['/ip4/1.2.3.4/tcp/1'] } }, 'mesh.bootstrap[0]', /peer id/],
       [{ ...SIMNET, chain: { endpoint: 'ftp://x' } }, 'chain.endpoint', /http/],
+      [{ ...SIMNET, chain: { ...SIMNET.chain, requestsPerSecond: 0 } }, 'chain.requestsPerSecond', /1 to 1000/],
+      [{ network: 'testnet', chain: { fallbacks: 'http://a' } }, 'chain.fallbacks', /a list/],
+      [{ network: 'testnet', chain: { fallbacks: [{ endpoint: ':' }] } }, 'chain.fallbacks[0].endpoint', /":".*URL/],
+      [{ network: 'testnet', chain: { fallbacks: [{}] } }, 'chain.fallbacks[0].endpoint', /is missing.*URL/],
       [{ ...SIMNET, provider: { threads: 0 } }, 'provider.threads', /"auto" or a whole number/],
       [{ ...SIMNET, provider: { slots: 1.5 } }, 'provider.slots', /is 1\.5: expected a whole number from 1 to 64/],
       [{ ...SIMNET, provider: { gpu: 'rocm' } }, 'provider.gpu', /cuda/],
@@ -117,7 +127,29 @@ describe('parseConfig', () => {
     const err = refusal({ ...SIMNET, chain: { ...SIMNET.chain, apiKey: secret } })
     assert.equal(err.details['path'], 'chain.apiKey')
     assert.doesNotMatch(err.message, /s3cret/)
+    for (const chain of [
+      { ...SIMNET.chain, fallbacks: [{ endpoint: 'http://a', apiKey: secret }] },
+      { ...SIMNET.chain, fallbacks: { endpoint: 'http://a', apiKey: 's3cret' } },
+      [{ apiKey: 's3cret' }]
+    ]) {
+      assert.doesNotMatch(refusal({ network: 'simnet', chain }).message, /s3cret/)
+    }
     assert.ok(refusal({ ...SIMNET, logLevel: 'x'.repeat(10_000) }).message.length < 300)
+  })
+
+  it('takes further servers of the chain, but none twice', () => {
+    const chain = { fallbacks: [{ endpoint: 'https://a.example/rpc', apiKey: 'k' }, { endpoint: 'https://b.example' }] }
+    assert.deepEqual(parseConfig({ network: 'testnet', chain }).chain.fallbacks, chain.fallbacks)
+    const twice = [{ endpoint: 'https://a.example/1' }, { endpoint: 'https://a.example/2' }]
+    assert.equal(
+      refusal({ network: 'testnet', chain: { fallbacks: twice } }).details['path'],
+      'chain.fallbacks[1].endpoint'
+    )
+    const own = [{ endpoint: 'https://testnet.toncenter.com/api/v2/jsonRPC' }]
+    assert.equal(
+      refusal({ network: 'testnet', chain: { fallbacks: own } }).details['path'],
+      'chain.fallbacks[0].endpoint'
+    )
   })
 
   it('takes TCP addresses over IPv4, IPv6 and names', () => {
