@@ -31,6 +31,8 @@ export interface ChainServerComponents {
   clock?: Clock
   /** @default silent */
   logger?: Logger
+  /** Shows the chain of that server, started before, with faults of its own; makes no blocks and saves nothing. */
+  replicaOf?: ChainServer
 }
 
 const DEFAULT_BLOCK_TIME_MS = 400
@@ -67,7 +69,9 @@ export class ChainServer {
   readonly #init: ChainServerInit
   readonly #clock: Clock
   readonly #logger: Logger
+  readonly #replicaOf: ChainServer | undefined
   readonly #faults: Faults = noFaults()
+  readonly #requests = new RequestCount()
   #chain: SimChain | undefined
   #methods: ToncenterMethods | undefined
   #server: Server | undefined
@@ -80,6 +84,7 @@ export class ChainServer {
     this.#init = init
     this.#clock = components.clock ?? systemClock
     this.#logger = components.logger ?? silentLogger
+    this.#replicaOf = components.replicaOf
   }
 
   /**
@@ -88,12 +93,24 @@ export class ChainServer {
    * @throws {EnvironmentError} `PORT_BUSY`, `SIMNET_STATE_INVALID`
    */
   async start(): Promise<void> {
-    const saved = this.#init.stateFile === undefined ? undefined : readStateFile(this.#init.stateFile)
-    this.#chain = saved === undefined ? await SimChain.create(this.#clock) : await SimChain.restore(saved, this.#clock)
+    this.#chain = this.#replicaOf?.chain ?? (await this.#loadChain())
     this.#methods = new ToncenterMethods(this.#chain, this.#faults)
     this.#server = createServer((request, response) => void this.#answer(request, response))
     await listen(this.#server, this.#init.port ?? 0)
-    this.#scheduleBlock()
+    if (this.#replicaOf === undefined) {
+      this.#scheduleBlock()
+    }
+  }
+
+  /** Undefined until it has started. */
+  get chain(): SimChain | undefined {
+    return this.#chain
+  }
+
+  async #loadChain(): Promise<SimChain> {
+    const { stateFile, blockTimeMs = DEFAULT_BLOCK_TIME_MS } = this.#init
+    const saved = stateFile === undefined ? undefined : readStateFile(stateFile)
+    return saved === undefined ? SimChain.create(this.#clock) : SimChain.restore(saved, this.#clock, blockTimeMs)
   }
 
   /** Stops answering and saves the chain. */
@@ -166,6 +183,10 @@ export class ChainServer {
         request.destroy()
         return
       }
+      if (api && this.#requests.isTooMany(this.#faults.rateLimit, this.#clock.nowMs())) {
+        send(response, 429, { ok: false, result: 'Ratelimit exceed', code: 429 })
+        return
+      }
       const body = request.method === 'POST' ? await readJson(request) : undefined
       id = field(body, 'id') ?? null
       if (api && this.#faults.delayMs > 0) {
@@ -208,6 +229,19 @@ export class ChainServer {
       default:
         throw new UsageError('PATH_UNKNOWN', `${request.method} ${request.url?.slice(0, 80)}: no such path`)
     }
+  }
+}
+
+/** Requests of the present second. */
+class RequestCount {
+  #second = 0
+  #count = 0
+
+  isTooMany(limit: number, nowMs: number): boolean {
+    const second = Math.floor(nowMs / 1000)
+    this.#count = second === this.#second ? this.#count + 1 : 1
+    this.#second = second
+    return limit > 0 && this.#count > limit
   }
 }
 

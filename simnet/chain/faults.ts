@@ -1,4 +1,6 @@
 import { UsageError } from '../../src/core/errors.ts'
+import { MAX_LAG_BLOCKS } from './chain-history.ts'
+import { FORGERIES, type Forgery } from './forgery.ts'
 
 /** What is broken on purpose. */
 export interface Faults {
@@ -12,13 +14,34 @@ export interface Faults {
   stall: boolean
   /** The history of deleted accounts is not served, as by servers that only know the present state. */
   pruned: boolean
+  /** Accounts, transactions and the tip are shown as they were so many blocks ago. Get-methods and sends are not. */
+  lagBlocks: number
+  /** Says that it is testnet. */
+  wrongNetwork: boolean
+  /** Lies. */
+  forge: Forgery | false
+  /** HTTP 429 above so many requests a second; 0 for no limit. */
+  rateLimit: number
+  /** A message that was handed in before is refused with toncenter's "Duplicate msg_seqno". */
+  duplicateSeqno: boolean
 }
 
 export function noFaults(): Faults {
-  return { down: false, delayMs: 0, dropSends: false, stall: false, pruned: false }
+  return {
+    down: false,
+    delayMs: 0,
+    dropSends: false,
+    stall: false,
+    pruned: false,
+    lagBlocks: 0,
+    wrongNetwork: false,
+    forge: false,
+    rateLimit: 0,
+    duplicateSeqno: false
+  }
 }
 
-const MAX_DELAY_MS = 60_000
+const NUMBERS: Readonly<Record<string, number>> = { delayMs: 60_000, lagBlocks: MAX_LAG_BLOCKS, rateLimit: 1_000_000 }
 
 /**
  * Sets the switches named in `body`; others stay as they are.
@@ -31,16 +54,26 @@ export function setFaults(faults: Faults, body: unknown): void {
   }
   const changes = Object.entries(body)
   for (const [name, value] of changes) {
-    if (name === 'delayMs' ? !isDelay(value) : !Object.hasOwn(faults, name) || typeof value !== 'boolean') {
-      throw new UsageError(
-        'FAULTS_INVALID',
-        `"${name.slice(0, 40)}": expected down, dropSends, stall or pruned with true or false, or delayMs up to ${MAX_DELAY_MS}`
-      )
+    const expected = Object.hasOwn(faults, name) ? expectation(name) : `one of ${Object.keys(faults).join(', ')}`
+    if (!Object.hasOwn(faults, name) || !isValid(name, value)) {
+      throw new UsageError('FAULTS_INVALID', `"${name.slice(0, 40)}": expected ${expected}`)
     }
   }
   Object.assign(faults, Object.fromEntries(changes))
 }
 
-function isDelay(value: unknown): boolean {
-  return Number.isInteger(value) && Number(value) >= 0 && Number(value) <= MAX_DELAY_MS
+function isValid(name: string, value: unknown): boolean {
+  const max = NUMBERS[name]
+  if (max !== undefined) {
+    return Number.isInteger(value) && Number(value) >= 0 && Number(value) <= max
+  }
+  return name === 'forge' ? value === false || FORGERIES.some(kind => kind === value) : typeof value === 'boolean'
+}
+
+function expectation(name: string): string {
+  const max = NUMBERS[name]
+  if (max !== undefined) {
+    return `a whole number up to ${max}`
+  }
+  return name === 'forge' ? `false or one of ${FORGERIES.join(', ')}` : 'true or false'
 }

@@ -1,4 +1,4 @@
-import { beginCell, type Cell, Dictionary } from '@ton/core'
+import { beginCell, type Cell, Dictionary, type ShardAccount } from '@ton/core'
 import {
   Blockchain,
   type BlockchainTransaction,
@@ -35,6 +35,11 @@ export class SimBlockchain extends Blockchain {
     const taken = this.transactions
     this.transactions = []
     return taken
+  }
+
+  /** Every account, by raw address. */
+  accounts(): Array<[string, ShardAccount]> {
+    return this.storage.knownContracts().map(contract => [contract.address.toRawString(), contract.account])
   }
 
   configParam(id: number): Cell | undefined {

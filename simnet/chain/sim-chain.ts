@@ -5,6 +5,7 @@ import {
   loadMessage,
   loadTransaction,
   type Message,
+  type ShardAccount,
   type Transaction,
   type TupleItem
 } from '@ton/core'
@@ -14,6 +15,7 @@ import type { Clock } from '../../src/core/clock.ts'
 import { UsageError } from '../../src/core/errors.ts'
 import type { NanoTon } from '../../src/core/nano-ton.ts'
 import { Turns } from '../../src/core/turns.ts'
+import { ChainHistory } from './chain-history.ts'
 import { type SerializedBlockchain, SimBlockchain } from './sim-blockchain.ts'
 
 /** Where faucet money comes from: no such account exists. */
@@ -27,6 +29,8 @@ const MAX_MEMPOOL = 4096
 /** A transaction as the chain keeps it. */
 export interface IndexedTransaction {
   lt: bigint
+  /** Block that contains it; 0 for one from before the chain was loaded. */
+  seqno: number
   /** Unix seconds. */
   utime: number
   /** 32 bytes. */
@@ -61,8 +65,11 @@ export class SimChain {
   readonly #clock: Clock
   readonly #turns = new Turns()
   readonly #index = new Map<string, IndexedTransaction[]>()
+  readonly #history: ChainHistory
   #mempool: Message[] = []
   #block: SimBlock
+  /** Raw addresses of the accounts with transactions in the block that is being made. */
+  #touched = new Set<string>()
   #changed = false
 
   private constructor(chain: SimBlockchain, clock: Clock, block: SimBlock) {
@@ -70,6 +77,7 @@ export class SimChain {
     this.#clock = clock
     this.#block = block
     this.#chain.now = block.utime
+    this.#history = new ChainHistory(block, chain.accounts())
   }
 
   static async create(clock: Clock): Promise<SimChain> {
@@ -77,17 +85,26 @@ export class SimChain {
     return new SimChain(await SimBlockchain.open(), clock, genesis)
   }
 
-  /** @throws {UsageError} `SIMNET_STATE_INVALID` if the saved state cannot be read */
-  static async restore(saved: SerializedChain, clock: Clock): Promise<SimChain> {
+  /**
+   * @param blockTimeMs how fast blocks come: their numbers go on as if they had come all the time
+   * @throws {UsageError} `SIMNET_STATE_INVALID` if the saved state cannot be read
+   */
+  static async restore(saved: SerializedChain, clock: Clock, blockTimeMs: number): Promise<SimChain> {
     const blockchain = await SimBlockchain.open()
     try {
       await blockchain.loadSerializable(saved.blockchain)
       // Time never runs backwards on a chain, whatever the machine's clock does.
-      const utime = Math.max(toSeconds(clock.nowMs()), saved.blockchain.time ?? 0)
+      const savedAt = saved.blockchain.time ?? 0
+      const utime = Math.max(toSeconds(clock.nowMs()), savedAt)
       const rootHash = new Uint8Array(Buffer.from(saved.rootHash, 'hex'))
-      const chain = new SimChain(blockchain, clock, { seqno: saved.seqno, rootHash, utime })
+      // Empty blocks are not saved: their numbers must not come again with other hashes.
+      const seqno = saved.seqno + Math.ceil(((utime - savedAt + 1) * 1000) / blockTimeMs)
+      const chain = new SimChain(blockchain, clock, { seqno, rootHash, utime })
       for (const [address, list] of Object.entries(saved.transactions)) {
-        chain.#index.set(address, list.map(readTransaction))
+        chain.#index.set(
+          address,
+          list.map(data => readTransaction(data))
+        )
       }
       return chain
     } catch (err) {
@@ -147,6 +164,7 @@ export class SimChain {
       }
       const seqno = this.#block.seqno + 1
       this.#block = { seqno, rootHash: sha256(this.#block.rootHash, String(seqno)), utime }
+      this.#history.add(this.#block, await this.#takeTouched())
       return this.#block
     })
   }
@@ -156,13 +174,28 @@ export class SimChain {
     return this.#turns.take('chain', async () => read(await this.#chain.getContract(address)))
   }
 
+  /** Reads an account, and the block that shows it, as they were so many blocks ago. */
+  async accountBefore(address: Address, lag: number): Promise<{ account: ShardAccount | undefined; block: SimBlock }> {
+    return this.#turns.take('chain', () => {
+      const block = this.#history.block(lag)
+      return { account: this.#history.account(address.toRawString(), block.seqno), block }
+    })
+  }
+
+  /** The block so many blocks ago. */
+  blockBefore(lag: number): SimBlock {
+    return this.#history.block(lag)
+  }
+
   async runGetMethod(address: Address, method: string | number, stack: TupleItem[]): Promise<GetMethodResult> {
     return this.#turns.take('chain', () => this.#chain.runGetMethod(address, method, stack))
   }
 
-  /** Transactions of an account, oldest first. Those of a deleted account stay. */
-  transactions(address: Address): readonly IndexedTransaction[] {
-    return this.#index.get(address.toRawString()) ?? []
+  /** Transactions of an account up to so many blocks ago, oldest first. Those of a deleted account stay. */
+  transactions(address: Address, lag = 0): readonly IndexedTransaction[] {
+    const all = this.#index.get(address.toRawString()) ?? []
+    const { seqno } = this.#history.block(lag)
+    return lag === 0 ? all : all.filter(tx => tx.seqno <= seqno)
   }
 
   /** A parameter of the chain's configuration, if it is set. */
@@ -212,14 +245,28 @@ export class SimChain {
     }
   }
 
+  async #takeTouched(): Promise<Array<[string, ShardAccount]>> {
+    const touched = [...this.#touched]
+    this.#touched = new Set()
+    return Promise.all(
+      touched.map(async (address): Promise<[string, ShardAccount]> => {
+        const { account } = await this.#chain.getContract(Address.parseRaw(address))
+        return [address, account]
+      })
+    )
+  }
+
   #add(tx: Transaction): void {
     const to = tx.inMessage?.info.dest
     if (!Address.isAddress(to)) {
       return
     }
     const list = this.#index.get(to.toRawString()) ?? []
-    list.push({ lt: tx.lt, utime: tx.now, hash: tx.hash(), data: tx.raw.toBoc().toString('base64') })
+    // The block that is being made.
+    const seqno = this.#block.seqno + 1
+    list.push({ lt: tx.lt, seqno, utime: tx.now, hash: tx.hash(), data: tx.raw.toBoc().toString('base64') })
     this.#index.set(to.toRawString(), list)
+    this.#touched.add(to.toRawString())
   }
 }
 
@@ -243,7 +290,7 @@ function readExternal(boc: Buffer): Message {
 function readTransaction(data: string): IndexedTransaction {
   const cell = Cell.fromBase64(data)
   const tx = loadTransaction(cell.beginParse())
-  return { lt: tx.lt, utime: tx.now, hash: cell.hash(), data }
+  return { lt: tx.lt, seqno: 0, utime: tx.now, hash: cell.hash(), data }
 }
 
 function refusalText(err: unknown): string {

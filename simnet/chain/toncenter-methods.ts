@@ -1,9 +1,11 @@
-import { Address } from '@ton/core'
+import { Address, beginCell } from '@ton/core'
 import { GetMethodError } from '@ton/sandbox'
+import { sha256, toHex } from '../../src/core/bytes.ts'
 import { UsageError } from '../../src/core/errors.ts'
 import type { Faults } from './faults.ts'
-import type { IndexedTransaction, SimChain } from './sim-chain.ts'
-import { blockIdJson, parseStack, stackJson, transactionIdJson, transactionJson } from './toncenter-shapes.ts'
+import { forgeAccount, forgeRootHash, forgeTransaction } from './forgery.ts'
+import type { IndexedTransaction, SimBlock, SimChain } from './sim-chain.ts'
+import { accountJson, blockIdJson, parseStack, stackJson, transactionJson } from './toncenter-shapes.ts'
 
 type Params = Readonly<Record<string, unknown>>
 
@@ -15,10 +17,20 @@ const MAX_TRANSACTIONS = 100
 /** toncenter's answer to a get-method on an account without code. */
 const EXIT_NO_CODE = -13
 
-/** Answers the methods that the stock TonClient needs. */
+const NETWORK_ID_PARAM = 19
+const TESTNET_GLOBAL_ID = -3
+
+const MAX_REMEMBERED = 1_000
+
+/** What toncenter says of a message whose seqno was used. */
+const DUPLICATE = 'LITE_SERVER_UNKNOWN: cannot apply external message to current state : Duplicate msg_seqno'
+
+/** Answers the methods that the stock TonClient needs, and the one for configuration parameters. */
 export class ToncenterMethods {
   readonly #chain: SimChain
   readonly #faults: Faults
+  /** Hashes of messages, the oldest first. */
+  readonly #handedIn = new Set<string>()
 
   constructor(chain: SimChain, faults: Faults) {
     this.#chain = chain
@@ -48,7 +60,7 @@ export class ToncenterMethods {
   }
 
   #masterchainInfo(): object {
-    const { block } = this.#chain
+    const block = this.#shownBlock(this.#chain.blockBefore(this.#faults.lagBlocks))
     const hash = Buffer.from(block.rootHash).toString('base64')
     const init = { seqno: 0, rootHash: new Uint8Array(32) }
     return {
@@ -60,28 +72,12 @@ export class ToncenterMethods {
   }
 
   async #addressInformation(address: Address): Promise<object> {
-    return this.#chain.readAccount(address, contract => {
-      const { account } = contract.account
-      const state = account?.storage.state
-      const active = state?.type === 'active' ? state.state : undefined
-      // A deleted account has no last transaction any more.
-      const last = account === undefined || account === null ? undefined : contract
-      return {
-        '@type': 'raw.fullAccountState',
-        balance: (account?.storage.balance.coins ?? 0n).toString(),
-        extra_currencies: [],
-        code: active?.code?.toBoc().toString('base64') ?? '',
-        data: active?.data?.toBoc().toString('base64') ?? '',
-        last_transaction_id: transactionIdJson(
-          last?.lastTransactionLt ?? 0n,
-          hashBytes(last?.lastTransactionHash ?? 0n)
-        ),
-        block_id: blockIdJson(this.#chain.block),
-        frozen_hash: '',
-        sync_utime: this.#chain.block.utime,
-        state: state === undefined || state.type === 'uninit' ? 'uninitialized' : state.type
-      }
-    })
+    const { account, block } = await this.#chain.accountBefore(address, this.#faults.lagBlocks)
+    return forgeAccount(accountJson(account, this.#shownBlock(block)), this.#faults.forge)
+  }
+
+  #shownBlock(block: SimBlock): SimBlock {
+    return { ...block, rootHash: forgeRootHash(block.rootHash, this.#faults.forge) }
   }
 
   async #runGetMethod(address: Address, params: Params): Promise<object> {
@@ -115,19 +111,22 @@ export class ToncenterMethods {
     const limit = Math.min(readInteger(params, 'limit') ?? 10, MAX_TRANSACTIONS)
     const from = params['lt'] === undefined ? undefined : BigInt(readDigits(params, 'lt'))
     const to = params['to_lt'] === undefined ? 0n : BigInt(readDigits(params, 'to_lt'))
-    const gone = this.#faults.pruned && (await this.#chain.readAccount(address, contract => !contract.account.account))
-    const known = gone ? [] : this.#chain.transactions(address)
+    const { lagBlocks, pruned, forge } = this.#faults
+    const gone = pruned && !(await this.#chain.accountBefore(address, lagBlocks)).account?.account
+    const known = gone ? [] : this.#chain.transactions(address, lagBlocks)
     if (from !== undefined && params['hash'] !== undefined) {
       requireKnown(known, from, readHash(params))
     }
     // Newest first, inclusive of lt.
     const chosen = known.filter(tx => (from === undefined || tx.lt <= from) && tx.lt > to).slice(-limit)
-    return chosen.toReversed().map(tx => transactionJson(tx, address.toString()))
+    return chosen.toReversed().map(tx => forgeTransaction(transactionJson(tx, address.toString()), forge))
   }
 
   #configParam(params: Params): object {
     const id = params['config_id']
-    const cell = Number.isInteger(id) ? this.#chain.configParam(Number(id)) : undefined
+    const isOther = this.#faults.wrongNetwork && id === NETWORK_ID_PARAM
+    const real = Number.isInteger(id) ? this.#chain.configParam(Number(id)) : undefined
+    const cell = isOther ? beginCell().storeInt(TESTNET_GLOBAL_ID, 32).endCell() : real
     if (cell === undefined) {
       throw new UsageError('PARAMS_INVALID', 'config_id: expected the number of a parameter that is set')
     }
@@ -146,10 +145,26 @@ export class ToncenterMethods {
         `The message has ${bytes.byteLength} bytes: at most ${MAX_MESSAGE_BYTES} are allowed`
       )
     }
+    if (this.#isRepeated(bytes) && this.#faults.duplicateSeqno) {
+      throw new UsageError('EXTERNAL_REFUSED', DUPLICATE)
+    }
     if (!this.#faults.dropSends) {
       await this.#chain.sendExternal(bytes)
     }
     return { '@type': 'ok' }
+  }
+
+  #isRepeated(message: Buffer): boolean {
+    const hash = toHex(sha256(message))
+    if (this.#handedIn.has(hash)) {
+      return true
+    }
+    this.#handedIn.add(hash)
+    const [oldest] = this.#handedIn
+    if (this.#handedIn.size > MAX_REMEMBERED && oldest !== undefined) {
+      this.#handedIn.delete(oldest)
+    }
+    return false
   }
 }
 
@@ -198,8 +213,4 @@ function requireKnown(known: readonly IndexedTransaction[], lt: bigint, hash: Bu
   if (!known.some(tx => tx.lt === lt && tx.hash.equals(hash))) {
     throw new UsageError('PARAMS_INVALID', 'lt, hash: no such transaction')
   }
-}
-
-function hashBytes(hash: bigint): Buffer {
-  return Buffer.from(hash.toString(16).padStart(64, '0'), 'hex')
 }

@@ -1,5 +1,14 @@
-import { beginCell, Cell, loadTransaction, type Message, storeMessage, type TupleItem } from '@ton/core'
+import {
+  beginCell,
+  Cell,
+  loadTransaction,
+  type Message,
+  type ShardAccount,
+  storeMessage,
+  type TupleItem
+} from '@ton/core'
 import { UsageError } from '../../src/core/errors.ts'
+import type { Json } from './forgery.ts'
 import type { IndexedTransaction, SimBlock } from './sim-chain.ts'
 
 // The JSON of toncenter's HTTP API v2, field for field as the stock TonClient parses it (@ton/ton, HttpApi).
@@ -22,7 +31,28 @@ export function transactionIdJson(lt: bigint, hash: Uint8Array): object {
   return { '@type': 'internal.transactionId', lt: lt.toString(), hash: Buffer.from(hash).toString('base64') }
 }
 
-export function transactionJson(indexed: IndexedTransaction, account: string): object {
+/** @param shard undefined for an account that does not exist */
+export function accountJson(shard: ShardAccount | undefined, block: SimBlock): Json {
+  const account = shard?.account ?? undefined
+  const state = account?.storage.state
+  const active = state?.type === 'active' ? state.state : undefined
+  // A deleted account has no last transaction any more.
+  const last = account === undefined ? undefined : shard
+  return {
+    '@type': 'raw.fullAccountState',
+    balance: (account?.storage.balance.coins ?? 0n).toString(),
+    extra_currencies: [],
+    code: active?.code?.toBoc().toString('base64') ?? '',
+    data: active?.data?.toBoc().toString('base64') ?? '',
+    last_transaction_id: transactionIdJson(last?.lastTransactionLt ?? 0n, hashBytes(last?.lastTransactionHash ?? 0n)),
+    block_id: blockIdJson(block),
+    frozen_hash: '',
+    sync_utime: block.utime,
+    state: state === undefined || state.type === 'uninit' ? 'uninitialized' : state.type
+  }
+}
+
+export function transactionJson(indexed: IndexedTransaction, account: string): Json {
   const tx = loadTransaction(Cell.fromBase64(indexed.data).beginParse())
   const out = [...tx.outMessages.values()]
   const forwarded = out.reduce((sum, message) => sum + forwardFee(message), 0n)
@@ -139,4 +169,8 @@ function elementJson(item: TupleItem): object {
 
 function hexNumber(value: bigint): string {
   return value < 0n ? `-0x${(-value).toString(16)}` : `0x${value.toString(16)}`
+}
+
+function hashBytes(hash: bigint): Buffer {
+  return Buffer.from(hash.toString(16).padStart(64, '0'), 'hex')
 }

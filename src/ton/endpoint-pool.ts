@@ -22,7 +22,7 @@ export interface Question<T> extends EndpointRequest {
 const ATTEMPTS = 3
 const MAX_COMPLAINTS = 8
 /** Servers that rest are not waited for any longer, those that only ask for fewer requests are. */
-const LONGEST_WAIT_MS = 5_000
+const LONGEST_WAIT_MS = 3_000
 const LONGEST_COMPLAINT_MS = 20_000
 /** How soon to look again: somebody else's trial may have gone well. */
 const CHECK_MS = 250

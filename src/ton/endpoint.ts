@@ -14,12 +14,12 @@ import { abortable, type Sleep } from './wait.ts'
 export interface EndpointInit {
   /** toncenter API v2, `https://…/api/v2/jsonRPC`. */
   endpoint: string
-  apiKey?: string
+  apiKey?: string | undefined
   /**
    * Most requests a second.
    * @default 10 with a key, 1 without one, as toncenter allows; no limit on a simnet
    */
-  requestsPerSecond?: number
+  requestsPerSecond?: number | undefined
 }
 
 export interface EndpointSettings {

@@ -102,7 +102,7 @@ describe('channels over a chain server', () => {
     // A voucher of the first opening is worth nothing in the second.
     await assert.rejects(payee.chain.claim(channel, signVoucher(payer, channel, openedLt, milliTon(100))), {
       code: 'CHAIN_REFUSED',
-      details: { channel, exitCode: 104 }
+      details: { channel, exitCode: 105 }
     })
   })
 
