@@ -1,4 +1,4 @@
-import { addNano, maxNano, type NanoTon, subNanoFloor, ZERO_NANO_TON } from '../core/nano-ton.ts'
+import { addNano, maxNano, minNano, type NanoTon, subNanoFloor, ZERO_NANO_TON } from '../core/nano-ton.ts'
 import type { ChannelTerms, ChannelView } from './chain.ts'
 import { PaymentRefusal, VoucherStaleError } from './refusal.ts'
 import type { Voucher } from './voucher.ts'
@@ -78,18 +78,6 @@ export function admitChannel(channel: string, terms: ChannelTerms, view: Channel
   }
 }
 
-/** What the chain says now. A channel that it has closed, or opened anew, is over for us. */
-export function observePayeeChannel(c: PayeeChannel, view: ChannelView): PayeeChannel {
-  if (view.state === 'missing' || view.openedLt !== c.openedLt) {
-    return c.state === 'closed' ? c : { ...c, state: 'closed' }
-  }
-  const state = view.state === 'closing' ? 'closing' : c.state
-  // Both only grow on chain, so an older view (a replica behind) must not lower them.
-  const deposit = maxNano(c.deposit, view.deposit)
-  const settled = maxNano(c.settled, view.settled)
-  return state === c.state && deposit === c.deposit && settled === c.settled ? c : { ...c, state, deposit, settled }
-}
-
 /** What a voucher whose signature was checked does to a channel. */
 export type VoucherVerdict =
   | { kind: 'known' }
@@ -101,7 +89,7 @@ export type VoucherVerdict =
  *
  * @throws {PaymentRefusal} `VOUCHER_STALE` with the highest one
  */
-export function weighVoucher(c: PayeeChannel, voucher: Voucher): VoucherVerdict {
+export function weighVoucher(c: PayeeChannel, voucher: Voucher, nowMs: number): VoucherVerdict {
   if (voucher.cumulative < c.accepted) {
     throw new VoucherStaleError(voucher, c.accepted, highestVoucher(c))
   }
@@ -114,8 +102,20 @@ export function weighVoucher(c: PayeeChannel, voucher: Voucher): VoucherVerdict 
   }
   return {
     kind: 'credited',
-    next: { ...c, accepted: voucher.cumulative, signature: voucher.signature },
+    next: withVoucher(c, voucher, nowMs),
     credited: subNanoFloor(voucher.cumulative, c.accepted)
+  }
+}
+
+/** The channel with a higher voucher, or with the signature on the amount that it knows. */
+export function withVoucher(c: PayeeChannel, { cumulative, signature }: Voucher, nowMs: number): PayeeChannel {
+  const waits = cumulative > c.settled
+  return {
+    ...c,
+    accepted: cumulative,
+    signature,
+    unclaimedSinceMs: waits && claimable(c) === 0n ? nowMs : c.unclaimedSinceMs,
+    lastUsedAtMs: nowMs
   }
 }
 
@@ -125,22 +125,63 @@ export function highestVoucher(c: PayeeChannel): Voucher | undefined {
   return signature.byteLength === 0 ? undefined : { channel, openedLt, cumulative, signature }
 }
 
-/** After a crash nobody knows how far the running jobs came: everything that was paid may have been delivered. */
+/**
+ * After a crash nobody knows how far the running jobs came: everything that was paid may have been delivered. Beyond
+ * what they were charged when the record was last written it is uncertain.
+ */
 export function afterPayeeCrash(c: PayeeChannel): PayeeChannel {
-  return c.running.length === 0 ? c : { ...c, delivered: c.accepted, running: [] }
+  if (c.running.length === 0) {
+    return c
+  }
+  const known = addNano(c.delivered, c.charged)
+  return { ...countAll({ ...c, delivered: known, charged: ZERO_NANO_TON }, ZERO_NANO_TON), running: [] }
+}
+
+/**
+ * Counts everything that was accepted as delivered: what we do not know for certain is the client's to tell.
+ *
+ * @param charged what jobs that go on were charged
+ */
+export function countAll(c: PayeeChannel, charged: NanoTon): PayeeChannel {
+  const rise = subNanoFloor(c.accepted, addNano(c.delivered, charged))
+  return { ...c, delivered: addNano(c.delivered, rise), uncertain: addNano(c.uncertain, rise) }
+}
+
+/**
+ * Takes the client's word on what is uncertain, between what we know to be delivered and what was paid. Certain work is
+ * never given back.
+ *
+ * @param spent what the client is certain to have received, in all
+ */
+export function settleUncertain(c: PayeeChannel, spent: NanoTon): PayeeChannel {
+  const delivered = maxNano(subNanoFloor(c.delivered, c.uncertain), minNano(spent, c.accepted))
+  return delivered === c.delivered && c.uncertain === 0n ? c : { ...c, delivered, uncertain: ZERO_NANO_TON }
 }
 
 /** A running job is over and used `cost`. */
-export function endPayeeJob(c: PayeeChannel, line: string, cost: NanoTon): PayeeChannel {
-  return { ...c, delivered: addNano(c.delivered, cost), running: c.running.filter(key => key !== line) }
+export function endPayeeJob(c: PayeeChannel, line: string, cost: NanoTon, nowMs: number): PayeeChannel {
+  return {
+    ...c,
+    delivered: addNano(c.delivered, cost),
+    running: c.running.filter(key => key !== line),
+    lastUsedAtMs: nowMs
+  }
 }
 
-/** Accepted but not on chain yet. */
+/** What a claim would bring now: accepted, not on chain yet, and not given up by an agreement that still counts. */
 export function claimable(c: PayeeChannel): NanoTon {
-  return c.state === 'closed' ? ZERO_NANO_TON : subNanoFloor(c.accepted, c.settled)
+  return c.state === 'closed' || isBound(c) ? ZERO_NANO_TON : subNanoFloor(c.accepted, c.settled)
 }
 
-/** @throws {PaymentRefusal} `CHANNEL_CLOSING` or `CHANNEL_CLOSED` */
+/**
+ * Whether the only voucher we could claim is over more than we agreed to close at. A payer that starts to close alone
+ * gives that agreement up.
+ */
+export function isBound(c: PayeeChannel): boolean {
+  return c.agreed.validUntil > 0 && c.closeAtMs === 0 && c.accepted > c.agreed.cumulative
+}
+
+/** @throws {PaymentRefusal} `CHANNEL_CLOSING`, `CHANNEL_CLOSED` or `CHANNEL_RESYNC` */
 export function requireServing(c: PayeeChannel): void {
   if (c.state !== 'open') {
     throw new PaymentRefusal(
@@ -148,4 +189,14 @@ export function requireServing(c: PayeeChannel): void {
       `Channel ${c.channel} is ${c.state}: nothing is accepted or served on it, open another one`
     )
   }
+  if (c.needsResync) {
+    throw needsResync(c.channel)
+  }
+}
+
+export function needsResync(channel: string): PaymentRefusal {
+  return new PaymentRefusal(
+    'CHANNEL_RESYNC',
+    `The books on channel ${channel} are older than yours here: say what you hold of it first`
+  )
 }

@@ -1,19 +1,30 @@
-import type { AbortOptions } from '../core/abort.ts'
+import { type AbortOptions, throwIfAborted } from '../core/abort.ts'
 import { errorCode } from '../core/errors.ts'
+import { type NanoTon, nanoTon, subNanoFloor } from '../core/nano-ton.ts'
 import type { ChannelView } from './chain.ts'
 import { ChannelBook, type RecordChange } from './channel-book.ts'
-import { observePayeeChannel, type PayeeChannel } from './payee-channel.ts'
+import type { PayeeChannel } from './payee-channel.ts'
 import { PayeeSession } from './payee-session.ts'
+import { ChainSight, chainBlind, chainLagging } from './payee-sight.ts'
 import type { PayeeComponents, PayeeInit } from './payee-types.ts'
+import { observePayeeChannel } from './payee-view.ts'
 import { PaymentRefusal } from './refusal.ts'
 import { SharedRuns } from './shared-runs.ts'
+
+/** Least time between two background reads of one channel, milliseconds. */
+const LOOK_PAUSE_MS = 5_000
+
+/** 0.05 TON. */
+const DEFAULT_BLIND_EXPOSURE = nanoTon(50_000_000n)
 
 /** The payee's records with their sessions, and how old their view of the chain may get. */
 export class PayeeDesk {
   readonly book: ChannelBook<PayeeChannel>
+  readonly sight: ChainSight
   readonly #components: PayeeComponents
   readonly #viewMaxAgeMs: number
   readonly #rereadMs: number
+  readonly #blindExposure: NanoTon
   readonly #sessions = new Map<string, PayeeSession>()
   readonly #views = new SharedRuns<ChannelView>()
 
@@ -21,6 +32,8 @@ export class PayeeDesk {
     this.#components = components
     this.#viewMaxAgeMs = init.viewMaxAgeMs ?? 30_000
     this.#rereadMs = init.rereadMs ?? 1_000
+    this.#blindExposure = init.blindExposure ?? DEFAULT_BLIND_EXPOSURE
+    this.sight = new ChainSight(components.clock, components.logger)
     this.book = new ChannelBook(components.ledger, record => ({ kind: 'payee', record }))
   }
 
@@ -58,14 +71,34 @@ export class PayeeDesk {
     }
   }
 
-  /** Whether the chain was read a moment ago. */
-  isFresh(record: PayeeChannel): boolean {
-    return this.#ageMs(record) <= this.#viewMaxAgeMs
-  }
-
   /** The channel as the chain has it; parallel calls share one request. */
   view(channel: string, options: AbortOptions = {}): Promise<ChannelView> {
-    return this.#views.run(channel, () => this.#components.chain.readChannel(channel), options)
+    const ask = async (): Promise<ChannelView> => {
+      const view = await this.#components.chain.readChannel(channel).catch((err: unknown) => {
+        if (!isVerdict(err)) {
+          this.sight.failed(err)
+        }
+        throw err
+      })
+      return this.sight.seen(view)
+    }
+    return this.#views.run(channel, ask, options)
+  }
+
+  /**
+   * The same for whoever is to be served on what it shows.
+   *
+   * @throws {PaymentRefusal} `CHAIN_BLIND` if the chain does not answer; `CHANNEL_FOREIGN` if the account is no channel
+   */
+  async see(channel: string, options: AbortOptions): Promise<ChannelView> {
+    try {
+      return await this.view(channel, options)
+    } catch (err) {
+      throwIfAborted(options.signal)
+      throw isVerdict(err)
+        ? new PaymentRefusal('CHANNEL_FOREIGN', `The account ${channel} is no channel of this version`, { cause: err })
+        : chainBlind(err)
+    }
   }
 
   /** Reads a known channel from the chain and books what it says. */
@@ -74,48 +107,125 @@ export class PayeeDesk {
     return this.observe(channel, view)
   }
 
+  /** Books a view, unless a newer one is booked already: then it changes nothing, and shows nothing of the present. */
   observe(channel: string, view: ChannelView): Promise<PayeeChannel> {
+    let booked = false
     return this.change(
       channel,
-      c => observePayeeChannel(c, view),
       c => {
-        this.session(c).checkedAtMs = this.#components.clock.nowMs()
-        this.wake(channel)
+        booked = view.asOfMs >= this.session(c).viewedAtMs && view.asOfMs >= c.viewedAtMs
+        return booked ? observePayeeChannel(c, view) : c
+      },
+      c => {
+        if (!booked) {
+          return
+        }
+        const session = this.session(c)
+        session.viewedAtMs = view.asOfMs
+        if (this.sight.isPresent(view)) {
+          session.checkedAtMs = this.#components.clock.nowMs()
+          session.acceptedWhenChecked = c.accepted
+        }
+        session.wake()
       }
     )
   }
 
-  /** Reads the chain again if the last look is old: in the background at first, but never going on blind for long. */
-  async requireFresh(channel: string, options: AbortOptions): Promise<void> {
+  /**
+   * To be called before anything is accepted or begun. Reads the chain again if the last look is old: in the background
+   * at first, but never going on blind for long.
+   *
+   * @throws {PaymentRefusal} `CHAIN_LAGGING`, `CHAIN_BLIND`, `CHANNEL_UNKNOWN`
+   */
+  async requireSight(channel: string, options: AbortOptions): Promise<void> {
+    if (this.sight.lagging) {
+      await this.reread(channel, options)
+      this.sight.requireCurrent()
+    }
     const record = this.must(channel)
-    if (this.isFresh(record)) {
+    // A close that began right after the last look must still leave time to claim: half the challenge period.
+    if (this.#ageMs(record) > Math.max(this.#maxAgeMs(record), record.terms.challengeSeconds * 500)) {
+      await this.#mustRead(channel, options)
       return
     }
-    // A close that began right after the last look must still leave time to claim: half the challenge period, at most.
-    if (this.#ageMs(record) > Math.max(this.#viewMaxAgeMs, record.terms.challengeSeconds * 500)) {
-      await this.read(channel, options)
+    this.look(record)
+  }
+
+  /** Reads the chain in the background if the last look is old. To be called whenever something is served, too. */
+  look(record: PayeeChannel): void {
+    if (this.#isFresh(record)) {
       return
     }
-    this.read(channel).catch((err: unknown) => {
-      this.#components.logger.warn('channel not checked against the chain', { channel, code: errorCode(err) })
+    const session = this.session(record)
+    const nowMs = this.#components.clock.nowMs()
+    if (nowMs - session.lookedAtMs < LOOK_PAUSE_MS) {
+      return
+    }
+    session.lookedAtMs = nowMs
+    this.read(record.channel).catch((err: unknown) => {
+      this.#components.logger.debug('channel not checked against the chain', {
+        channel: record.channel,
+        code: errorCode(err)
+      })
     })
   }
 
-  /** A voucher above the known deposit came: perhaps there was a top-up. Hostile ones cannot make us ask all the time. */
-  async rereadDeposit(channel: string, options: AbortOptions): Promise<void> {
+  /** Whether vouchers up to `cumulative` may be taken on what is known of the chain: unseen, only so much more. */
+  mayTake(record: PayeeChannel, cumulative: NanoTon): boolean {
+    const { acceptedWhenChecked } = this.session(record)
+    return this.#isFresh(record) || subNanoFloor(cumulative, acceptedWhenChecked) <= this.#blindExposure
+  }
+
+  /**
+   * A voucher asks for another look: it is above the deposit that is known, or above what is taken unseen. Joins a read
+   * that is under way; hostile vouchers cannot make us ask all the time. A chain that does not answer changes nothing.
+   */
+  async reread(channel: string, options: AbortOptions): Promise<void> {
     const session = this.session(this.must(channel))
     const nowMs = this.#components.clock.nowMs()
-    if (nowMs - session.rereadAtMs < this.#rereadMs) {
+    if (!this.#views.has(channel) && nowMs - session.rereadAtMs < this.#rereadMs) {
       return
     }
     session.rereadAtMs = nowMs
-    await this.read(channel, options)
+    const view = await this.see(channel, options).catch((err: unknown) => {
+      if (errorCode(err) !== 'CHAIN_BLIND') {
+        throw err
+      }
+    })
+    if (view !== undefined) {
+      await this.observe(channel, view)
+    }
+  }
+
+  /** @throws {PaymentRefusal} `CHAIN_LAGGING`, `CHAIN_BLIND` */
+  async #mustRead(channel: string, options: AbortOptions): Promise<void> {
+    const beforeMs = this.#components.clock.nowMs()
+    await this.observe(channel, await this.see(channel, options))
+    const { checkedAtMs = 0 } = this.session(this.must(channel))
+    // An answer, but of an older block than was seen before, or than a minute ago.
+    if (checkedAtMs < beforeMs) {
+      throw chainLagging()
+    }
+  }
+
+  #isFresh(record: PayeeChannel): boolean {
+    return this.#ageMs(record) <= this.#maxAgeMs(record)
+  }
+
+  /** Far below the challenge period, however short that is. */
+  #maxAgeMs({ terms }: PayeeChannel): number {
+    return Math.min(this.#viewMaxAgeMs, terms.challengeSeconds * 100)
   }
 
   #ageMs(record: PayeeChannel): number {
     const { checkedAtMs } = this.session(record)
     return checkedAtMs === undefined ? Number.POSITIVE_INFINITY : this.#components.clock.nowMs() - checkedAtMs
   }
+}
+
+/** The chain answered: the account at this address is something else. */
+function isVerdict(err: unknown): boolean {
+  return errorCode(err) === 'CHANNEL_FOREIGN'
 }
 
 export function unknownChannel(channel: string): PaymentRefusal {

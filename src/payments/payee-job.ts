@@ -29,6 +29,7 @@ export class PayeeJob {
   readonly jobId: string
   readonly #port: PayeeJobPort
   #charged: NanoTon = ZERO_NANO_TON
+  #reserved: NanoTon = ZERO_NANO_TON
   #ended = false
 
   constructor(port: PayeeJobPort, channel: string, jobId: string) {
@@ -42,9 +43,27 @@ export class PayeeJob {
     return this.#ended ? ZERO_NANO_TON : this.#charged
   }
 
+  /** What is held for this job's first chunk, whether or not it was charged yet. */
+  get reserved(): NanoTon {
+    return this.#ended ? ZERO_NANO_TON : this.#reserved
+  }
+
   /** The most this job could be charged in all right now. */
   paidFor(): NanoTon {
-    return addNano(this.#charged, this.#port.available())
+    return addNano(maxNano(this.#charged, this.reserved), this.#port.available())
+  }
+
+  /**
+   * Holds money for the first chunk, so that no other job can be started with it.
+   *
+   * @returns false if not enough was paid; nothing is held then
+   */
+  reserve(cost: NanoTon): boolean {
+    if (cost > this.paidFor()) {
+      return false
+    }
+    this.#reserved = cost
+    return true
   }
 
   /** The channel's cumulative amount that a voucher must reach before this job can be charged `cost` in all. */

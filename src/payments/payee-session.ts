@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import { ed25519PublicKey } from '../core/ed25519.ts'
-import { addNano, type NanoTon } from '../core/nano-ton.ts'
+import { addNano, maxNano, type NanoTon, ZERO_NANO_TON } from '../core/nano-ton.ts'
 import type { PayeeChannel } from './payee-channel.ts'
 import type { PayeeJob } from './payee-job.ts'
 
@@ -9,9 +9,19 @@ export class PayeeSession {
   /** Built once: every voucher is verified with it. */
   readonly payerKey: KeyObject
   readonly jobs = new Set<PayeeJob>()
-  /** When the chain was last read, Unix milliseconds; undefined if not since the start. */
+  /** Jobs that the process before this one left behind: each may have been paid a window that we never saw. */
+  interrupted = 0
+  /** Whether a voucher came since the start. */
+  contacted = false
+  /** When the chain last showed the channel as it was then, Unix milliseconds; undefined if not since the start. */
   checkedAtMs: number | undefined
-  /** When a voucher above the deposit last made the chain be read. */
+  /** What was accepted by then. */
+  acceptedWhenChecked: NanoTon = ZERO_NANO_TON
+  /** Chain time of the newest view. */
+  viewedAtMs = 0
+  /** When the chain was last asked in the background. */
+  lookedAtMs = Number.NEGATIVE_INFINITY
+  /** When a voucher last made the chain be read at once. */
   rereadAtMs = Number.NEGATIVE_INFINITY
   /** When a voucher was last credited. */
   creditedAtMs = Number.NEGATIVE_INFINITY
@@ -21,13 +31,22 @@ export class PayeeSession {
     this.payerKey = ed25519PublicKey(record.terms.payerKey)
   }
 
+  /** What running jobs were charged, all but `except`. */
+  charged(except?: PayeeJob): NanoTon {
+    return this.#sum(job => (job === except ? ZERO_NANO_TON : job.charged))
+  }
+
   /** Cost of all jobs of `record`, running ones at what they were charged. */
   delivered(record: PayeeChannel): NanoTon {
-    let sum = record.delivered
-    for (const job of this.jobs) {
-      sum = addNano(sum, job.charged)
-    }
-    return sum
+    return addNano(record.delivered, this.charged())
+  }
+
+  /** What of the money of `record` is not free for another job: delivered, or held for a job's next chunk. */
+  taken(record: PayeeChannel): NanoTon {
+    return addNano(
+      record.delivered,
+      this.#sum(job => maxNano(job.charged, job.reserved))
+    )
   }
 
   /** Calls `listener` after each change, until the returned function is called. */
@@ -41,5 +60,13 @@ export class PayeeSession {
     for (const listener of this.#listeners) {
       listener()
     }
+  }
+
+  #sum(of: (job: PayeeJob) => NanoTon): NanoTon {
+    let sum = ZERO_NANO_TON
+    for (const job of this.jobs) {
+      sum = addNano(sum, of(job))
+    }
+    return sum
   }
 }

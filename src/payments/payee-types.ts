@@ -26,6 +26,17 @@ export interface PayeeInit extends AdmissionRules {
    */
   viewMaxAgeMs?: number
   /**
+   * What may be accepted on a channel beyond what was accepted when the chain last showed it, once that is too long ago.
+   * @default 50_000_000 (0.05 TON)
+   */
+  blindExposure?: NanoTon
+  /**
+   * The most that a channel's first voucher after a start may add, for each job that may have been under way: a window. If
+   * it adds more, our books are an old backup, and nothing is served before the client told what it holds.
+   * @default any amount is believed; only the chain can show that the books are old
+   */
+  resyncJump?: NanoTon
+  /**
    * Least time between two chain reads that vouchers above the deposit can cause, milliseconds.
    * @default 1_000
    */
@@ -57,6 +68,8 @@ export interface PayeeChannelInfo {
   challengeSeconds: number
   /** When a started close may be finished, Unix milliseconds of the chain; 0 unless the chain says that it is closing. */
   closeAtMs: number
+  /** Until when a close that we agreed to counts, Unix milliseconds of the chain; 0 if there is none. */
+  agreedUntilMs: number
   /** When the oldest voucher that is not yet on chain was accepted, Unix milliseconds; undefined if nothing is claimable. */
   unclaimedSinceMs: number | undefined
   /** When a voucher or a job last came or a job ended, Unix milliseconds. */
@@ -82,9 +95,30 @@ export interface PayeeJobInit {
   peerId: string
   /** The first voucher of the job. */
   voucher?: Voucher
+  /**
+   * What must be free for this job alone when it starts.
+   * @default 0
+   */
+  firstPayment?: NanoTon
+  /** Called once the payment was checked and is about to be written: work may begin, nothing may be released yet. */
+  onChecked?: () => void
 }
 
-/** The payee's consent to a cooperative close, for the payer to send to the chain. */
+/** What a client says that it holds of a channel. */
+export interface HeldByPayer {
+  /** Its highest voucher. */
+  voucher: Voucher | undefined
+  /** What it is certain to have received, in all. */
+  spent: NanoTon
+}
+
+/** What we hold of a channel. */
+export interface HeldByPayee {
+  info: PayeeChannelInfo
+  highest: Voucher | undefined
+}
+
+/** The payee's consent to a cooperative close, for the payer to send to the chain: its message pays the total. */
 export interface AgreedClose {
   channel: string
   openedLt: bigint
@@ -92,6 +126,4 @@ export interface AgreedClose {
   /** Last second in which the consent counts, Unix seconds of the chain. */
   validUntil: number
   payeeSignature: Uint8Array
-  /** Hash of the claim's transaction, hex; empty when nothing was owed, or it failed and the close itself will settle. */
-  claimTransaction: string
 }

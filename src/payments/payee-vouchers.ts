@@ -1,57 +1,97 @@
 import type { AbortOptions } from '../core/abort.ts'
 import type { Clock } from '../core/clock.ts'
-import { type NanoTon, ZERO_NANO_TON } from '../core/nano-ton.ts'
-import { type PayeeChannel, requireServing, weighVoucher } from './payee-channel.ts'
+import { addNano, type NanoTon, nanoTon, ZERO_NANO_TON } from '../core/nano-ton.ts'
+import type { RecordChange } from './channel-book.ts'
+import { countAll, needsResync, type PayeeChannel, requireServing, weighVoucher, withVoucher } from './payee-channel.ts'
 import type { PayeeDesk } from './payee-desk.ts'
+import { chainBlind } from './payee-sight.ts'
 import type { AcceptedVoucher } from './payee-types.ts'
 import { exhaustedText, PaymentRefusal } from './refusal.ts'
 import { type Voucher, verifyVoucher } from './voucher.ts'
 
-/** A voucher that counts, or changes nothing. */
-export interface TakenVoucher {
-  next: PayeeChannel
-  credited: NanoTon
+export interface VouchersInit {
+  /** After a credit, how long a lower voucher may be one that it overtook, milliseconds. */
+  overtakenMs: number
+  /** The most that the first voucher after a start may add for each job that may have been under way. */
+  resyncJump: NanoTon | undefined
 }
+
+/** What else happens in the turn and the write in which a voucher is taken. */
+export interface TakeAlso {
+  /** Changes the record that the voucher made. */
+  change: (next: PayeeChannel, also: Parameters<RecordChange<PayeeChannel>>[1]) => PayeeChannel
+  /** Changes the record of a voucher that only shows how old our books are. */
+  resync: (next: PayeeChannel) => PayeeChannel
+  committed: () => void
+}
+
+type Taken =
+  | { kind: 'taken'; next: PayeeChannel; credited: NanoTon }
+  /** It counts, but nothing is served for it before the client told what it holds. */
+  | { kind: 'resync'; next: PayeeChannel }
+  | { kind: 'over-deposit' }
+  /** More than may be taken without having seen the chain. */
+  | { kind: 'unseen' }
+
+const NOTHING_ELSE: TakeAlso = { change: next => next, resync: next => next, committed: () => undefined }
 
 /** What vouchers make of the payee's records: checked against channel, signature, deposit and what came before. */
 export class PayeeVouchers {
   readonly #desk: PayeeDesk
   readonly #clock: Clock
-  readonly #overtakenMs: number
+  readonly #init: VouchersInit
 
-  /** @param overtakenMs after a credit, how long a lower voucher may be one that it overtook, milliseconds */
-  constructor(desk: PayeeDesk, clock: Clock, overtakenMs: number) {
+  constructor(desk: PayeeDesk, clock: Clock, init: VouchersInit) {
     this.#desk = desk
     this.#clock = clock
-    this.#overtakenMs = overtakenMs
-  }
-
-  /** See `PayeeChannels.accept`. */
-  async accept(voucher: Voucher, options: AbortOptions): Promise<AcceptedVoucher> {
-    await this.#desk.requireFresh(voucher.channel, options)
-    const first = await this.#take(voucher)
-    if (first !== undefined) {
-      return first
-    }
-    await this.#desk.rereadDeposit(voucher.channel, options)
-    const second = await this.#take(voucher)
-    if (second !== undefined) {
-      return second
-    }
-    const { deposit } = this.#desk.must(voucher.channel)
-    throw new PaymentRefusal('CHANNEL_EXHAUSTED', exhaustedText(voucher.channel, voucher.cumulative, deposit), {
-      details: { channel: voucher.channel, needed: voucher.cumulative, deposit }
-    })
+    this.#init = init
   }
 
   /**
-   * What a voucher makes of a record; undefined if it is above the deposit that is known. To be called in the channel's
-   * turn, and followed by `noteCredit` once the record is durable.
+   * Takes a voucher, and with it what `also` says, in one turn and one write. Reads the chain once more if the voucher
+   * is above what is known to be there.
    *
-   * @throws {PaymentRefusal} `CHANNEL_CLOSING`, `CHANNEL_CLOSED`, `VOUCHER_FOREIGN`, `VOUCHER_SIGNATURE_INVALID`, `VOUCHER_STALE`
+   * @param voucher undefined if none came: only `also` happens then
    */
-  weigh(c: PayeeChannel, voucher: Voucher): TakenVoucher | undefined {
-    requireServing(c)
+  async take(
+    channel: string,
+    voucher: Voucher | undefined,
+    options: AbortOptions,
+    also: TakeAlso = NOTHING_ELSE
+  ): Promise<AcceptedVoucher> {
+    await this.#desk.requireSight(channel, options)
+    const first = await this.#take(channel, voucher, also)
+    if (typeof first !== 'string') {
+      return first
+    }
+    await this.#desk.reread(channel, options)
+    const second = await this.#take(channel, voucher, also)
+    if (typeof second !== 'string') {
+      return second
+    }
+    throw second === 'unseen' ? chainBlind() : this.#exhausted(channel, voucher?.cumulative ?? ZERO_NANO_TON)
+  }
+
+  /**
+   * What the client's highest voucher makes of our books when it says what it holds. One that is lower than ours, above
+   * the confirmed deposit, or on a channel that is over changes nothing.
+   *
+   * @throws {PaymentRefusal} `VOUCHER_FOREIGN`, `VOUCHER_SIGNATURE_INVALID`
+   */
+  takeSynced(c: PayeeChannel, voucher: Voucher): PayeeChannel {
+    this.verify(c, voucher)
+    const { cumulative } = voucher
+    const higher = cumulative > c.accepted || (cumulative === c.accepted && c.signature.byteLength === 0)
+    const counts = c.state === 'open' || (c.state === 'closing' && c.needsResync)
+    if (!higher || !counts || cumulative > c.deposit || !this.#desk.mayTake(c, cumulative)) {
+      return c
+    }
+    const next = withVoucher(c, voucher, this.#clock.nowMs())
+    return c.needsResync || this.#isJump(c, voucher) ? countAll(next, this.#desk.session(c).charged()) : next
+  }
+
+  /** @throws {PaymentRefusal} `VOUCHER_FOREIGN`, `VOUCHER_SIGNATURE_INVALID` */
+  verify(c: PayeeChannel, voucher: Voucher): void {
     if (voucher.channel !== c.channel || voucher.openedLt !== c.openedLt) {
       throw new PaymentRefusal(
         'VOUCHER_FOREIGN',
@@ -64,36 +104,108 @@ export class PayeeVouchers {
         `The voucher for ${c.channel} is not signed with the payer's key`
       )
     }
+  }
+
+  async #take(
+    channel: string,
+    voucher: Voucher | undefined,
+    also: TakeAlso
+  ): Promise<AcceptedVoucher | 'over-deposit' | 'unseen'> {
+    let taken: Taken | undefined
+    const record = await this.#desk.change(
+      channel,
+      (c, write) => {
+        taken = this.#weigh(c, voucher)
+        switch (taken.kind) {
+          case 'taken':
+            return this.#marked(c, also.change(taken.next, write))
+          case 'resync':
+            return also.resync(taken.next)
+          default:
+            return c
+        }
+      },
+      c => {
+        if (taken?.kind === 'taken') {
+          this.#noteCredit(c, voucher, taken.credited)
+          also.committed()
+        }
+      }
+    )
+    switch (taken?.kind) {
+      case 'taken':
+        return { cumulative: record.accepted, credited: taken.credited }
+      case 'over-deposit':
+      case 'unseen':
+        return taken.kind
+      default:
+        throw needsResync(channel)
+    }
+  }
+
+  /** Keeps with every voucher how far the running jobs are: what a crash makes uncertain is only what came after. */
+  #marked(c: PayeeChannel, next: PayeeChannel): PayeeChannel {
+    return next === c ? c : { ...next, charged: this.#desk.session(c).charged() }
+  }
+
+  #weigh(c: PayeeChannel, voucher: Voucher | undefined): Taken {
+    if (voucher === undefined) {
+      requireServing(c)
+      return { kind: 'taken', next: c, credited: ZERO_NANO_TON }
+    }
+    if (c.state !== 'open') {
+      requireServing(c)
+    }
+    this.verify(c, voucher)
     if (voucher.cumulative < c.accepted && this.#wasOvertaken(c)) {
-      return { next: c, credited: ZERO_NANO_TON }
+      requireServing(c)
+      return { kind: 'taken', next: c, credited: ZERO_NANO_TON }
     }
-    const verdict = weighVoucher(c, voucher)
+    const verdict = weighVoucher(c, voucher, this.#clock.nowMs())
     if (verdict.kind === 'over-deposit') {
-      return undefined
+      return verdict
     }
-    return verdict.kind === 'credited' ? verdict : { next: c, credited: ZERO_NANO_TON }
+    if (verdict.kind === 'known') {
+      requireServing(c)
+      return { kind: 'taken', next: c, credited: ZERO_NANO_TON }
+    }
+    if (c.needsResync || this.#isJump(c, voucher)) {
+      const next = countAll(verdict.next, this.#desk.session(c).charged())
+      return { kind: 'resync', next: { ...next, needsResync: true } }
+    }
+    return this.#desk.mayTake(c, voucher.cumulative)
+      ? { kind: 'taken', next: verdict.next, credited: verdict.credited }
+      : { kind: 'unseen' }
   }
 
   /** Remembers when money came, and wakes the jobs that wait for it. */
-  noteCredit(c: PayeeChannel, credited: NanoTon): void {
+  #noteCredit(c: PayeeChannel, voucher: Voucher | undefined, credited: NanoTon): void {
+    const session = this.#desk.session(c)
+    session.contacted ||= voucher !== undefined
     if (credited > 0n) {
-      this.#desk.session(c).creditedAtMs = this.#clock.nowMs()
-      this.#desk.wake(c.channel)
+      session.creditedAtMs = this.#clock.nowMs()
+      session.wake()
     }
   }
 
-  /** Takes a voucher in its channel's turn; undefined if it is above the confirmed deposit. */
-  async #take(voucher: Voucher): Promise<AcceptedVoucher | undefined> {
-    let taken: TakenVoucher | undefined
-    const record = await this.#desk.change(
-      voucher.channel,
-      c => {
-        taken = this.weigh(c, voucher)
-        return taken?.next ?? c
-      },
-      c => this.noteCredit(c, taken?.credited ?? ZERO_NANO_TON)
-    )
-    return taken === undefined ? undefined : { cumulative: record.accepted, credited: taken.credited }
+  /**
+   * Whether the first voucher since the start adds more than what jobs under way could have been paid without our
+   * knowing: then our books are a backup, and the client was served for the difference already.
+   */
+  #isJump(c: PayeeChannel, { cumulative }: Voucher): boolean {
+    const { contacted, interrupted } = this.#desk.session(c)
+    const { resyncJump } = this.#init
+    if (contacted || resyncJump === undefined) {
+      return false
+    }
+    return cumulative > addNano(c.accepted, nanoTon(BigInt(1 + interrupted) * resyncJump))
+  }
+
+  #exhausted(channel: string, needed: NanoTon): PaymentRefusal {
+    const { deposit } = this.#desk.must(channel)
+    return new PaymentRefusal('CHANNEL_EXHAUSTED', exhaustedText(channel, needed, deposit), {
+      details: { channel, needed, deposit }
+    })
   }
 
   /**
@@ -102,6 +214,6 @@ export class PayeeVouchers {
    */
   #wasOvertaken(c: PayeeChannel): boolean {
     const { jobs, creditedAtMs } = this.#desk.session(c)
-    return jobs.size > 0 || this.#clock.nowMs() - creditedAtMs < this.#overtakenMs
+    return jobs.size > 0 || this.#clock.nowMs() - creditedAtMs < this.#init.overtakenMs
   }
 }

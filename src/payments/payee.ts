@@ -1,39 +1,37 @@
 import { type AbortOptions, throwIfAborted } from '../core/abort.ts'
-import { parseRawAddress } from '../core/address.ts'
-import { ed25519Sign } from '../core/ed25519.ts'
 import { errorCode } from '../core/errors.ts'
-import { maxNano, type NanoTon, subNanoFloor, ZERO_NANO_TON } from '../core/nano-ton.ts'
+import { maxNano } from '../core/nano-ton.ts'
 import type { ChainReceipt, ChannelTerms } from './chain.ts'
 import { interruptedLines } from './interrupted.ts'
-import { type JobLine, jobKey } from './job-line.ts'
 import { type AdmissionRules, requireAdmissible, requireClient, requireOurs } from './payee-admission.ts'
 import {
   admitChannel,
   afterPayeeCrash,
   claimable,
-  endPayeeJob,
   highestVoucher,
+  isBound,
   type PayeeChannel,
-  requireServing
+  requireServing,
+  settleUncertain
 } from './payee-channel.ts'
+import { agreeToClose, signClose } from './payee-close.ts'
 import { PayeeDesk, unknownChannel } from './payee-desk.ts'
-import { PayeeJob } from './payee-job.ts'
+import type { PayeeJob } from './payee-job.ts'
+import { PayeeJobs } from './payee-jobs.ts'
+import { chainLagging } from './payee-sight.ts'
 import type {
   AcceptedVoucher,
   AgreedClose,
+  HeldByPayee,
+  HeldByPayer,
   PayeeChannelInfo,
   PayeeComponents,
   PayeeInit,
   PayeeJobInit
 } from './payee-types.ts'
 import { PayeeVouchers } from './payee-vouchers.ts'
-import { PaymentRefusal } from './refusal.ts'
 import { SharedRuns } from './shared-runs.ts'
 import type { Voucher } from './voucher.ts'
-import { closeHash } from './voucher-hash.ts'
-
-/** How long the payer has to send a close we agreed to, seconds. */
-const CLOSE_VALID_SECONDS = 3_600
 
 /** The provider's side of its channels: what it was paid, what it gave for it, and how it gets the money. */
 export class PayeeChannels {
@@ -41,13 +39,19 @@ export class PayeeChannels {
   readonly #rules: AdmissionRules
   readonly #desk: PayeeDesk
   readonly #vouchers: PayeeVouchers
+  readonly #jobs: PayeeJobs
   readonly #claims = new SharedRuns<ChainReceipt | undefined>()
 
   constructor(components: PayeeComponents, init: PayeeInit) {
+    const { clock } = components
     this.#components = components
     this.#rules = { minimumDeposit: init.minimumDeposit, minimumChallengeSeconds: init.minimumChallengeSeconds }
     this.#desk = new PayeeDesk(components, init)
-    this.#vouchers = new PayeeVouchers(this.#desk, components.clock, init.overtakenMs ?? 2_000)
+    this.#vouchers = new PayeeVouchers(this.#desk, clock, {
+      overtakenMs: init.overtakenMs ?? 2_000,
+      resyncJump: init.resyncJump
+    })
+    this.#jobs = new PayeeJobs(this.#desk, this.#vouchers, clock)
   }
 
   /**
@@ -57,13 +61,14 @@ export class PayeeChannels {
    * @throws {EnvironmentError} `LEDGER_CORRUPT`, `LEDGER_WRITE_FAILED`
    */
   async start(options: AbortOptions = {}): Promise<void> {
-    const { ledger, logger } = this.#components
+    const { ledger, logger, clock } = this.#components
     this.#desk.book.load(await ledger.payeeChannels())
-    for (const { channel, running } of this.#desk.book.values()) {
-      const lines = await interruptedLines(ledger, running)
-      await this.#desk.change(channel, (c, also) => {
+    for (const record of this.#desk.book.values()) {
+      const lines = await interruptedLines(ledger, record.running)
+      this.#desk.session(record).interrupted = record.running.length
+      await this.#desk.change(record.channel, (c, also) => {
         lines.forEach(also)
-        return afterPayeeCrash(c)
+        return afterPayeeCrash(withTimes(c, clock.nowMs()))
       })
     }
     const live = this.#desk.book.values().filter(c => c.state !== 'closed')
@@ -86,10 +91,11 @@ export class PayeeChannels {
    *
    * @param from libp2p peer id of the client
    * @throws {PaymentRefusal} `CHANNEL_FOREIGN` if it pays someone else, is on another network or is another client's;
-   *   `CHANNEL_MISSING`, `CHANNEL_CLOSING`, `CHANNEL_DEPOSIT_TOO_LOW`, `CHANNEL_CHALLENGE_TOO_SHORT`
+   *   `CHANNEL_MISSING`, `CHANNEL_CLOSING`, `CHANNEL_DEPOSIT_TOO_LOW`, `CHANNEL_CHALLENGE_TOO_SHORT`; `CHAIN_BLIND` and
+   *   `CHAIN_LAGGING` if the chain cannot be seen as it is now
    */
   async admit(terms: ChannelTerms, from: string, options: AbortOptions = {}): Promise<PayeeChannelInfo> {
-    const { chain, clock, logger, key, payeeAddress } = this.#components
+    const { chain, clock, key, payeeAddress } = this.#components
     requireOurs(terms, { globalId: chain.globalId, payeeKey: key.publicKey, payeeAddress })
     const channel = chain.channelAddress(terms)
     const known = this.#desk.book.get(channel)
@@ -97,32 +103,34 @@ export class PayeeChannels {
       requireClient(known, from)
     }
     if (known?.state === 'open') {
-      await this.#desk.requireFresh(channel, options)
+      await this.#desk.requireSight(channel, options)
       const current = this.#desk.must(channel)
       if (current.state === 'open') {
         return this.#describe(current)
       }
     }
-    const view = await this.#desk.view(channel, options)
+    const view = await this.#desk.see(channel, options)
+    this.#desk.sight.requireCurrent()
     if (known !== undefined) {
       await this.#desk.observe(channel, view)
     }
     requireAdmissible(terms, channel, view, this.#rules)
-    const record = await this.#desk.book.update(channel, current => {
-      if (current !== undefined && current.openedLt === view.openedLt) {
-        requireServing(current)
+    await this.#desk.book.update(channel, current => {
+      if (current === undefined) {
+        return admitChannel(channel, terms, view, clock.nowMs())
+      }
+      requireClient(current, from)
+      if (current.openedLt === view.openedLt) {
+        requireServing({ ...current, needsResync: false })
         return current
       }
-      if (current !== undefined && claimable({ ...current, state: 'open' }) > 0n) {
-        logger.warn('channel was closed before its last voucher was claimed', {
-          channel,
-          lost: current.accepted - current.settled
-        })
+      if (view.openedLt < current.openedLt || view.asOfMs < current.viewedAtMs) {
+        throw chainLagging()
       }
+      this.#warnOfLoss(current)
       return admitChannel(channel, terms, view, clock.nowMs())
     })
-    this.#desk.session(record).checkedAtMs = clock.nowMs()
-    return this.#describe(record)
+    return this.#describe(await this.#desk.observe(channel, view))
   }
 
   /**
@@ -130,147 +138,99 @@ export class PayeeChannels {
    * makes the chain be read once; others do not wait for that.
    *
    * @throws {PaymentRefusal} `CHANNEL_UNKNOWN`, `VOUCHER_FOREIGN` (another opening), `VOUCHER_SIGNATURE_INVALID`,
-   *   `VOUCHER_STALE` (a `VoucherStaleError` with the highest), `CHANNEL_EXHAUSTED`, `CHANNEL_CLOSING`, `CHANNEL_CLOSED`
+   *   `VOUCHER_STALE` (a `VoucherStaleError` with the highest), `CHANNEL_EXHAUSTED`, `CHANNEL_CLOSING`, `CHANNEL_CLOSED`,
+   *   `CHANNEL_RESYNC`; `CHAIN_LAGGING`, `CHAIN_BLIND` if the chain is not seen as it is now
    * @throws {EnvironmentError} `LEDGER_WRITE_FAILED`: nothing is credited then
    */
   accept(voucher: Voucher, options: AbortOptions = {}): Promise<AcceptedVoucher> {
-    return this.#vouchers.accept(voucher, options)
+    return this.#vouchers.take(voucher.channel, voucher, options)
   }
 
   /**
    * A job to be served on an admitted channel, with its first voucher if one came: both in one write. Durable when it
    * resolves: a crash cannot make what it used look unused.
    *
-   * @throws those of `accept` for the voucher
-   * @throws {PaymentRefusal} `CHANNEL_UNKNOWN`, `CHANNEL_CLOSING`, `CHANNEL_CLOSED`; `CHANNEL_FOREIGN` if another client
-   *   brought the channel; `JOB_DUPLICATE` if the job runs already
+   * @throws those of `accept`
+   * @throws {PaymentRefusal} `CHANNEL_FOREIGN` if another client brought the channel; `JOB_DUPLICATE` if the job runs
+   *   already; `PAYMENT_REQUIRED` if the first payment is not there, or another job has it
    */
-  async startJob(channel: string, init: PayeeJobInit, options: AbortOptions = {}): Promise<PayeeJob> {
-    const { clock } = this.#components
-    await this.#desk.requireFresh(channel, options)
-    const { voucher } = init
-    if (voucher !== undefined && voucher.cumulative > this.#desk.must(channel).deposit) {
-      // Needs another look at the chain, which `accept` bounds.
-      await this.accept(voucher, options)
-    }
-    const line: JobLine = {
-      role: 'payee',
-      jobId: init.jobId,
-      channel,
-      peerId: init.peerId,
-      startedAtMs: clock.nowMs(),
-      outcome: 'running',
-      promptTokens: 0,
-      cachedPromptTokens: 0,
-      completionTokens: 0,
-      cost: ZERO_NANO_TON,
-      paid: ZERO_NANO_TON
-    }
-    const record = this.#desk.must(channel)
-    const { jobs } = this.#desk.session(record)
-    const job = this.#job(record, line)
-    let credited: NanoTon = ZERO_NANO_TON
-    await this.#desk.change(
-      channel,
-      (c, also) => {
-        requireServing(c.openedLt === record.openedLt ? c : { ...c, state: 'closed' })
-        if ([...jobs].some(other => other.jobId === init.jobId)) {
-          throw new PaymentRefusal('JOB_DUPLICATE', `Job ${init.jobId} runs on channel ${channel} already`)
-        }
-        requireClient(c, init.peerId)
-        const paid = voucher === undefined ? undefined : this.#vouchers.weigh(c, voucher)
-        credited = paid?.credited ?? ZERO_NANO_TON
-        also({ kind: 'job', record: line })
-        return { ...(paid?.next ?? c), peerId: init.peerId, running: [...c.running, jobKey(line)] }
-      },
-      c => {
-        jobs.add(job)
-        this.#vouchers.noteCredit(c, credited)
-      }
-    )
-    return job
+  startJob(channel: string, init: PayeeJobInit, options: AbortOptions = {}): Promise<PayeeJob> {
+    return this.#jobs.start(channel, init, options)
   }
 
   /**
    * Claims the highest voucher on chain, exactly as the payer signed it. Parallel calls send one message.
    *
    * @param options `externally`: gas comes out of the payout, not from the wallet
-   * @returns undefined if nothing is owed
+   * @returns undefined if nothing is owed, or not beyond what we agreed to close at
    * @throws {PaymentRefusal} `CHANNEL_UNKNOWN`
    * @throws whatever the chain throws; the voucher stays claimable then
    */
   claim(channel: string, options: AbortOptions & { externally?: boolean } = {}): Promise<ChainReceipt | undefined> {
-    const { chain } = this.#components
-    return this.#claims.run(
-      channel,
-      async () => {
-        const record = this.#desk.must(channel)
-        const voucher = highestVoucher(record)
-        if (claimable(record) === 0n || voucher === undefined) {
-          return undefined
-        }
-        const { openedLt, cumulative, signature } = voucher
-        const claim = { openedLt, cumulative, signature }
-        const receipt = await (options.externally === true
-          ? chain.claimExternally(channel, claim)
-          : chain.claim(channel, claim))
-        await this.#desk.change(channel, c =>
-          c.openedLt === openedLt ? { ...c, settled: maxNano(c.settled, cumulative) } : c
-        )
-        return receipt
-      },
-      options
-    )
+    return this.#claims.run(channel, () => this.#claim(channel, options.externally === true), options)
   }
 
   /**
-   * The payer wants to close: claims what is owed and agrees to the rest going back. Once it agreed, the channel accepts
-   * and serves nothing more: a later voucher could be lost to the agreement that the payer now holds.
-   *
-   * A failed claim does not stop it: the agreement is over the whole amount owed, and the contract closes at that only.
+   * The payer wants to close: agrees to what was delivered. Until the agreement's last second has passed on the chain, the
+   * channel accepts and serves nothing more and claims no more than that. The payer's close pays it, so no claim goes
+   * before.
    *
    * @param from libp2p peer id of who asks
    * @throws {PaymentRefusal} `CHANNEL_UNKNOWN`, also to anyone but the client whose jobs it paid; `CHANNEL_BUSY` while jobs
-   *   run, `CHANNEL_CLOSED`
+   *   run, `CHANNEL_CLOSED`, `CHANNEL_RESYNC`
    */
-  async closeRequested(channel: string, from: string, options: AbortOptions = {}): Promise<AgreedClose> {
-    const { key, logger } = this.#components
+  async closeRequested(channel: string, from: string): Promise<AgreedClose> {
+    const { key } = this.#components
     const agreed = await this.#desk.change(
       channel,
       c => {
-        if (c.peerId !== from) {
-          throw unknownChannel(channel)
-        }
-        if (c.state === 'closed') {
-          requireServing(c)
-        }
-        if (c.running.length > 0) {
-          throw new PaymentRefusal(
-            'CHANNEL_BUSY',
-            `${c.running.length} jobs run on channel ${channel}: cancel them first`
-          )
-        }
-        return c.state === 'open' ? { ...c, state: 'closing' } : c
+        requireOwner(c, from)
+        return agreeToClose(c, this.#desk.sight.chainNowMs())
       },
       () => this.#desk.wake(channel)
     )
-    const receipt = await this.claim(channel, options).catch((err: unknown) => {
-      throwIfAborted(options.signal)
-      logger.warn('claim before a close failed: the close itself will settle', { channel, code: errorCode(err) })
-      return undefined
-    })
-    const { openedLt, accepted: cumulative, terms } = agreed
-    const validUntil = Math.floor(this.#components.clock.nowMs() / 1000) + CLOSE_VALID_SECONDS
-    const total = { globalId: terms.globalId, channel: parseRawAddress(channel), openedLt, cumulative, validUntil }
-    const hash = closeHash(total)
-    return {
-      channel,
-      openedLt,
-      cumulative,
-      validUntil,
-      payeeSignature: ed25519Sign(key.privateKey, hash),
-      claimTransaction: receipt?.transaction ?? ''
+    return signClose(key, agreed)
+  }
+
+  /**
+   * Both sides say what they hold, after a cut, a crash or an old backup of either. The client's voucher counts if it is
+   * higher than ours; what we only count because of a crash of our own becomes what the client is certain to have
+   * received, never less than what we know to be delivered. While jobs run, only the voucher counts.
+   *
+   * @param from libp2p peer id of who asks
+   * @throws {PaymentRefusal} `CHANNEL_UNKNOWN`, also to anyone but the client whose jobs it paid; `VOUCHER_FOREIGN`,
+   *   `VOUCHER_SIGNATURE_INVALID`; `CHAIN_LAGGING` and `CHAIN_BLIND` if it brings a voucher
+   */
+  async sync(channel: string, from: string, held: HeldByPayer, options: AbortOptions = {}): Promise<HeldByPayee> {
+    requireOwner(this.#desk.must(channel), from)
+    const { voucher, spent } = held
+    if (voucher !== undefined) {
+      await this.#desk.requireSight(channel, options)
+      if (voucher.cumulative > this.#desk.must(channel).deposit) {
+        await this.#desk.reread(channel, options)
+      }
     }
+    await this.#desk.change(
+      channel,
+      c => {
+        requireOwner(c, from)
+        if (c.state === 'closed') {
+          return c
+        }
+        const next = voucher === undefined ? c : this.#vouchers.takeSynced(c, voucher)
+        if (next.running.length > 0) {
+          return next
+        }
+        const told = voucher?.cumulative === next.accepted && next.signature.byteLength > 0
+        const settled = settleUncertain(next, spent)
+        return settled.needsResync && told ? { ...settled, needsResync: false } : settled
+      },
+      c => {
+        this.#desk.session(c).contacted ||= voucher !== undefined
+        this.#desk.wake(channel)
+      }
+    )
+    return this.state(channel)
   }
 
   /** Reads a channel from the chain; one that is closing or gone there serves nothing from then on. */
@@ -283,7 +243,7 @@ export class PayeeChannels {
    *
    * @throws {PaymentRefusal} `CHANNEL_UNKNOWN`
    */
-  state(channel: string): { info: PayeeChannelInfo; highest: Voucher | undefined } {
+  state(channel: string): HeldByPayee {
     const record = this.#desk.must(channel)
     return { info: this.#describe(record), highest: highestVoucher(record) }
   }
@@ -292,46 +252,41 @@ export class PayeeChannels {
     return this.#desk.book.values().map(record => this.#describe(record))
   }
 
-  #job({ openedLt }: PayeeChannel, line: JobLine): PayeeJob {
-    const { channel } = line
-    const session = this.#desk.session(this.#desk.must(channel))
-    const job: PayeeJob = new PayeeJob(
-      {
-        available: () => {
-          const record = this.#desk.must(channel)
-          return subNanoFloor(record.accepted, session.delivered(record))
-        },
-        accepted: () => this.#desk.must(channel).accepted,
-        requireServing: () => {
-          const record = this.#desk.must(channel)
-          // Closed and opened anew meanwhile: the new opening's money is for new jobs.
-          requireServing(record.openedLt === openedLt ? record : { ...record, state: 'closed' })
-        },
-        onChange: listener => session.onChange(listener),
-        end: async (cost, usage, freed) => {
-          const { promptTokens, cachedPromptTokens, completionTokens } = usage
-          await this.#desk.change(
-            channel,
-            (c, also) => {
-              if (!session.jobs.has(job)) {
-                return c
-              }
-              const counts = { promptTokens, cachedPromptTokens, completionTokens }
-              also({ kind: 'job', record: { ...line, ...counts, outcome: 'ended', cost, paid: job.charged } })
-              return c.openedLt === openedLt ? endPayeeJob(c, jobKey(line), cost) : c
-            },
-            () => {
-              freed()
-              session.jobs.delete(job)
-              this.#desk.wake(channel)
-            }
-          )
-        }
-      },
-      channel,
-      line.jobId
-    )
-    return job
+  async #claim(channel: string, externally: boolean): Promise<ChainReceipt | undefined> {
+    const { chain, clock } = this.#components
+    if (isBound(this.#desk.must(channel))) {
+      // The agreement may have run out.
+      await this.#desk.read(channel)
+    }
+    const record = this.#desk.must(channel)
+    const voucher = highestVoucher(record)
+    if (claimable(record) === 0n || voucher === undefined) {
+      return undefined
+    }
+    const { openedLt, cumulative, signature } = voucher
+    const order = { openedLt, cumulative, signature }
+    const startedAtMs = clock.nowMs()
+    const receipt = await (externally ? chain.claimExternally(channel, order) : chain.claim(channel, order))
+    await this.#desk.change(channel, c => {
+      if (c.openedLt !== openedLt) {
+        return c
+      }
+      const settled = maxNano(c.settled, cumulative)
+      // What is accepted beyond this claim came after it was begun.
+      const unclaimedSinceMs = c.accepted > settled ? Math.max(c.unclaimedSinceMs, startedAtMs) : 0
+      return { ...c, settled, unclaimedSinceMs }
+    })
+    return receipt
+  }
+
+  #warnOfLoss(c: PayeeChannel): void {
+    const lost = claimable({ ...c, state: 'open' })
+    if (lost > 0n && c.agreed.validUntil === 0) {
+      this.#components.logger.warn('channel was closed before its last voucher was claimed', {
+        channel: c.channel,
+        lost
+      })
+    }
   }
 
   #describe(c: PayeeChannel): PayeeChannelInfo {
@@ -350,6 +305,7 @@ export class PayeeChannels {
       delivered: session.delivered(c),
       challengeSeconds: c.terms.challengeSeconds,
       closeAtMs: c.closeAtMs,
+      agreedUntilMs: c.agreed.validUntil * 1000,
       unclaimedSinceMs: unclaimed === 0n ? undefined : c.unclaimedSinceMs,
       lastUsedAtMs: c.lastUsedAtMs,
       runningJobs: c.running.length,
@@ -357,4 +313,16 @@ export class PayeeChannels {
       needsResync: c.needsResync
     }
   }
+}
+
+/** Only the client that brought a channel may ask about it; anybody else learns no more than of an unknown one. */
+function requireOwner(c: PayeeChannel, from: string): void {
+  if (c.peerId !== from) {
+    throw unknownChannel(c.channel)
+  }
+}
+
+/** A record of version 0.1.0 has no times: what it does not know counts from now on. */
+function withTimes(c: PayeeChannel, nowMs: number): PayeeChannel {
+  return c.lastUsedAtMs > 0 ? c : { ...c, lastUsedAtMs: nowMs, unclaimedSinceMs: c.accepted > c.settled ? nowMs : 0 }
 }

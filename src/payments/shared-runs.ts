@@ -8,6 +8,11 @@ import { CancelledError } from '../core/errors.ts'
 export class SharedRuns<T> {
   readonly #running = new Map<string, Promise<T>>()
 
+  /** Whether a run of `key` is under way. */
+  has(key: string): boolean {
+    return this.#running.has(key)
+  }
+
   /** @throws {CancelledError} `CANCELLED`, and whatever the task throws */
   run(key: string, task: () => Promise<T>, options: AbortOptions = {}): Promise<T> {
     let shared = this.#running.get(key)

@@ -1,4 +1,4 @@
-import { errorCode, PeerError, WireError } from '../core/errors.ts'
+import { errorCode, WireError } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
 import { ZERO_NANO_TON } from '../core/nano-ton.ts'
 import type { MeshStream } from '../mesh/index.ts'
@@ -44,30 +44,26 @@ export class ChannelService {
 
   async #answer(frame: Uint8Array, peerId: string, signal: AbortSignal): Promise<ChannelReplyMessage> {
     const { payee } = this.#components
-    const { type, channel } = decodeChannelRequest(frame)
-    if (type === 'close') {
-      return { type: 'closed', ...(await payee.closeRequested(channel, peerId, { signal })) }
+    const request = decodeChannelRequest(frame)
+    const { channel } = request
+    if (request.type === 'close') {
+      const agreed = await payee.closeRequested(channel, peerId)
+      // The payer's own message pays: no claim goes before.
+      return { type: 'closed', ...agreed, claimTransaction: '' }
     }
-    const { info, highest } = this.#heldFor(channel, peerId)
-    const { openedLt, delivered, locked: deposit, settled, state } = info
-    const signed = {
+    const { openedLt, cumulative, signature, spent } = request
+    const voucher = signature.byteLength === 0 ? undefined : { channel, openedLt, cumulative, signature }
+    const { info, highest } = await payee.sync(channel, peerId, { voucher, spent }, { signal })
+    return {
+      type: 'state',
+      channel,
+      openedLt: info.openedLt,
       cumulative: highest?.cumulative ?? ZERO_NANO_TON,
-      signature: highest?.signature ?? new Uint8Array()
+      signature: highest?.signature ?? new Uint8Array(),
+      delivered: info.delivered,
+      deposit: info.locked,
+      settled: info.settled,
+      closing: info.state !== 'open'
     }
-    return { type: 'state', channel, openedLt, ...signed, delivered, deposit, settled, closing: state !== 'open' }
-  }
-
-  /** Only the client that brought a channel may ask about it; anybody else learns no more than of an unknown one. */
-  #heldFor(channel: string, peerId: string): ReturnType<PayeeChannels['state']> {
-    const unknown = new PeerError('CHANNEL_UNKNOWN', `No channel ${channel} of yours is known here`)
-    try {
-      const held = this.#components.payee.state(channel)
-      if (held.info.peerId === peerId) {
-        return held
-      }
-    } catch (err) {
-      throw errorCode(err) === unknown.code ? unknown : err
-    }
-    throw unknown
   }
 }

@@ -191,16 +191,11 @@ describe('payer channels', () => {
       assert.notEqual((await pair.payer.ensureChannel(PROVIDER, POLICY)).channel, channel)
     })
 
-    it('settles with its own voucher if the payee’s claim did not land', async () => {
+    it('pays what was delivered with the close itself: no claim goes before', async () => {
       await serve(300)
-      pair.chain.before = call => {
-        if (call === 'claim') {
-          throw new Error('lost')
-        }
-      }
       const order = await pair.payee.closeRequested(channel, CLIENT_PEER)
-      assert.equal(order.claimTransaction, '')
       await pair.payer.close(channel, order)
+      assert.equal(pair.chain.count('claim'), 0)
       assert.deepEqual([pair.chain.paid.get(PAYEE_ADDRESS), pair.chain.paid.get(PAYER_ADDRESS)], [300n, 700n])
     })
 
@@ -223,6 +218,7 @@ describe('payer channels', () => {
 
     it('refuses an agreement over more than was signed, below what is settled, unsigned, or of another opening', async () => {
       await serve(300)
+      await pair.payee.claim(channel)
       const good = await pair.payee.closeRequested(channel, CLIENT_PEER)
       const signed = (cumulative: bigint, openedLt = good.openedLt) => {
         const { validUntil } = good
@@ -247,6 +243,23 @@ describe('payer channels', () => {
       await assert.rejects(pair.payer.close(channel), { code: 'CLOSE_ORDER_MISSING' })
       assert.equal(pair.chain.count('coopClose'), 0)
       await pair.payer.close(channel, signed(300n))
+    })
+
+    it('does not send an agreement whose time is over: it asks for a new one', async () => {
+      await serve(300)
+      const order = await pair.payee.closeRequested(channel, CLIENT_PEER)
+      pair.chain.before = call => {
+        if (call === 'coopClose') {
+          throw new Error('lost')
+        }
+      }
+      await assert.rejects(pair.payer.close(channel, order))
+      pair.chain.before = () => undefined
+      assert.equal(pair.info(channel).closeAgreed, true)
+      pair.chain.nowMs = order.validUntil * 1000 + 1
+      await assert.rejects(pair.payer.close(channel), { code: 'CLOSE_ORDER_MISSING' })
+      assert.deepEqual([pair.info(channel).closeAgreed, pair.chain.count('coopClose')], [false, 0])
+      await pair.payer.close(channel, await pair.payee.closeRequested(channel, CLIENT_PEER))
     })
 
     it('is refused while a job runs', async () => {

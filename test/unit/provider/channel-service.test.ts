@@ -48,14 +48,14 @@ describe('channel service', () => {
     await pair.payer.adopt(state)
   })
 
-  it('claims and agrees to close', async () => {
+  it('agrees to close at what was delivered', async () => {
     const pair = new Exchange()
     await pair.start()
     const channel = await pair.used()
     const closed = await pair.ask({ type: 'close', channel })
     assert.ok(closed.type === 'closed')
-    assert.equal(closed.cumulative, 40n)
-    assert.match(closed.claimTransaction, /^[0-9a-f]{64}$/)
+    assert.equal(closed.cumulative, 30n)
+    assert.equal(closed.claimTransaction, '')
     await pair.payer.close(channel, closed)
     assert.equal(pair.chain.count('coopClose'), 1)
   })
