@@ -1,4 +1,4 @@
-// Compiled from contracts/channel.tolk with @ton/tolk-js; a contract test compiles it again and compares the hash.
+// Compiled from contracts/channel.tolk by `npm run gas -- --pin`; a contract test compiles it again and compares.
 
 /** Representation hash of the code cell, hex. */
 export const CHANNEL_CODE_HASH = 'd8db6243f1efc6babc30f819ac6586445f79fa235a6b1378aaa39e874fe94c05'

@@ -56,9 +56,13 @@ export class ChannelFixture {
     this.channel = channelUnderTest(this.terms)
   }
 
-  static async create(terms: Partial<ChannelTerms> = {}): Promise<ChannelFixture> {
+  /** @param change puts another configuration in place of the sandbox's slim one, except for its network id */
+  static async create(
+    terms: Partial<ChannelTerms> = {},
+    change: (config: Cell) => Cell = config => config
+  ): Promise<ChannelFixture> {
     const chain = await Blockchain.create({
-      config: withGlobalId((await Blockchain.create({ config: 'slim' })).config)
+      config: withGlobalId(change((await Blockchain.create({ config: 'slim' })).config))
     })
     chain.now = 1_800_000_000
     const wallets: [Wallet, Wallet, Wallet] = [
