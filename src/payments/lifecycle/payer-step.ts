@@ -5,8 +5,11 @@ import { type ChannelPolicy, fitsShare } from './policy.ts'
 
 /** What a payer's next step depends on. Times in Unix milliseconds. */
 export interface PayerStanding {
-  /** `closing`: seen on chain, or nothing more is signed because a close was begun here. */
-  state: 'opening' | 'open' | 'closing' | 'closed'
+  /**
+   * `closing`: seen on chain, or nothing more is signed because a close was begun here. `recovered`: found on the chain by
+   * a node that lost its books.
+   */
+  state: 'opening' | 'recovered' | 'open' | 'closing' | 'closed'
   deposit: NanoTon
   settled: NanoTon
   /** What the payee may still claim up to. */
@@ -41,6 +44,8 @@ export function nextPayerStep(c: PayerStanding, policy: ClosePolicy, fees: Close
       return none('not-funded')
     case 'closing':
       return c.closeAtMs > 0 ? finish(c, fees, nowMs) : close(c, policy, fees, nowMs, nowMs, 'close-begun')
+    case 'recovered':
+      return closeIdle(c, policy, fees, nowMs)
     case 'open':
       return topUp(c, policy, fees, nowMs) ?? closeIdle(c, policy, fees, nowMs)
   }
@@ -91,7 +96,8 @@ function close(
   const gain = comesBack(c)
   const alone = addNano(fees.startClose, fees.finish)
   const aloneAtMs = Math.max(dueMs, c.outOfReachSinceMs + policy.forceCloseAfterMs)
-  const mayAlone = c.outOfReachSinceMs > 0 && alone < gain
+  // A provider that served a job since then is not gone.
+  const mayAlone = c.outOfReachSinceMs > c.lastUsedAtMs && alone < gain
   if (mayAlone && nowMs >= aloneAtMs) {
     return { action: 'start-close', reason: 'provider-gone', atMs: nowMs, fee: alone, gain, final: true }
   }
@@ -115,7 +121,7 @@ function topUp(c: PayerStanding, policy: ClosePolicy, fees: CloseFees, nowMs: nu
     inUse &&
     !c.pendingDeposit &&
     c.room < policy.topUpBelow &&
-    c.deposit + policy.topUpAmount <= policy.maxDeposit &&
+    c.room + policy.topUpAmount <= policy.maxDeposit &&
     fitsShare(fees.topUp, policy.topUpAmount, policy)
   return wanted
     ? { action: 'top-up', reason: 'running-low', atMs: nowMs, fee: fees.topUp, gain: ZERO_NANO_TON, final: false }

@@ -18,7 +18,7 @@ export interface ChannelPolicy {
   topUpBelow: NanoTon
   /** What a top-up adds. */
   topUpAmount: NanoTon
-  /** The most ever locked in one channel. */
+  /** The most locked in one channel at any time. */
   maxDeposit: NanoTon
   /** A channel is in use until this long after its last job. */
   inUseMs: number

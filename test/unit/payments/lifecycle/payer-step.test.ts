@@ -56,8 +56,8 @@ describe('the payer’s next step', () => {
     assert.equal(next({ ...low, lastUsedAtMs: NOW - 2 * HOUR }).action, 'close-together')
     assert.equal(next({ ...low, pendingDeposit: true }).reason, 'not-funded')
     assert.equal(next({ ...low, signed: amount(900) }).action, 'close-together')
-    const full = payer({ ...low, deposit: amount(4_501), signed: amount(4_500) })
-    assert.equal(nextPayerStep(full, POLICY, FEES, NOW).action, 'close-together')
+    const tight = { ...POLICY, maxDeposit: amount(598) }
+    assert.equal(nextPayerStep(payer(low), tight, FEES, NOW).action, 'close-together')
     const dear = { ...FEES, topUp: amount(26) }
     assert.equal(nextPayerStep(payer(low), POLICY, dear, NOW).action, 'close-together')
   })
