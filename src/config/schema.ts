@@ -125,10 +125,39 @@ const client = group({
    */
   deposit: amount.prefault('500000000'),
   /**
-   * Most that is locked in one channel, top-ups included, in nanotons. A provider that asks for more is passed over.
+   * Most that is locked with one provider at any time, in nanotons: deposits less what was spent of them. A provider
+   * that asks for more is passed over.
    * @default "5000000000" (5 TON)
    */
   maxDeposit: amount.prefault('5000000000'),
+  /**
+   * Most that is sent into channels in one UTC day, to all providers, in nanotons.
+   * @default "20000000000" (20 TON)
+   */
+  maxDepositPerDay: amount.prefault('20000000000'),
+  /**
+   * A channel with less than this share of `client.deposit` left is topped up while jobs go on, in percent. 0 tops up
+   * only when the next job does not fit.
+   * @default 25
+   */
+  topUpBelowPercent: wholeNumber(0, 90).default(25),
+  /**
+   * Most that one job may cost, in nanotons. One that might cost more, by its length and its provider's prices, is
+   * refused before anything is paid.
+   * @default "1000000000" (1 TON)
+   */
+  maxJobCost: amount.prefault('1000000000'),
+  /**
+   * Most that is promised to providers in one UTC day, over all channels, in nanotons.
+   * @default "10000000000" (10 TON)
+   */
+  maxSpendPerDay: amount.prefault('10000000000'),
+  /**
+   * Answer tokens prepaid at a time, at most, whatever a provider asks for: what a provider that runs away costs. A
+   * slow link needs twice the tokens that come in one round trip.
+   * @default 32
+   */
+  maxWindowTokens: wholeNumber(1, 4096).default(32),
   /**
    * Most paid per million tokens, in nanotons. Dearer providers are passed over.
    * @default "200000000" and "600000000" (0.2 and 0.6 TON)
@@ -139,10 +168,11 @@ const client = group({
   }).prefault({}),
   /**
    * How long a provider has, after this node asks to close a channel alone, to claim with its last voucher, in
-   * seconds. The deposit's rest is locked so long; a close the provider agrees to is immediate.
+   * seconds. The deposit's rest is locked so long; a close the provider agrees to is immediate. Providers refuse less
+   * than an hour.
    * @default 21600 (6 hours)
    */
-  challengeSeconds: wholeNumber(1, 2_592_000).default(21_600),
+  challengeSeconds: wholeNumber(3_600, 2_592_000).default(21_600),
   /**
    * Enclaves that a request is sealed to. The first whose offer is accepted answers.
    * @default 2
@@ -190,13 +220,15 @@ export const configSchema = group({
       input: servers[repeated]
     })
   }
-  if (value.client.deposit > value.client.maxDeposit) {
-    issues.push({
-      code: 'custom',
-      path: ['client', 'deposit'],
-      message: `no more than client.maxDeposit, ${value.client.maxDeposit} nanotons`,
-      input: String(value.client.deposit)
-    })
+  for (const limit of ['maxDeposit', 'maxDepositPerDay'] as const) {
+    if (value.client.deposit > value.client[limit]) {
+      issues.push({
+        code: 'custom',
+        path: ['client', 'deposit'],
+        message: `no more than client.${limit}, ${value.client[limit]} nanotons`,
+        input: String(value.client.deposit)
+      })
+    }
   }
 })
 

@@ -70,6 +70,7 @@ export async function openAccount(init: AccountInit, options: AbortOptions = {})
     const store = await openStore(home.dataFolder)
     opened.push(() => store.close())
     const money = await openMoney(config, keys, store, logger)
+    opened.push(() => money.payer.stop())
     const base = { home, config, logger, clock: systemClock, keys, store, ...money, close }
     return {
       ...base,
@@ -91,7 +92,10 @@ async function openMoney(config: Config, keys: NodeKeys, { ledger }: Store, logg
   return {
     chain,
     wallet,
-    payer: new PayerChannels({ ...shared, random: systemRandom, payerAddress: wallet.address }),
+    payer: new PayerChannels(
+      { ...shared, random: systemRandom, payerAddress: wallet.address },
+      { limits: config.client }
+    ),
     payee: new PayeeChannels(
       { ...shared, payeeAddress: wallet.address },
       { minimumDeposit: config.provider.minimumDeposit, minimumChallengeSeconds: MINIMUM_CHALLENGE_SECONDS }

@@ -55,10 +55,10 @@ export class ChannelBook<T extends { channel: string }> {
     })
   }
 
-  /** Drops a record for good. */
-  forget(channel: string, write: LedgerWrite): Promise<void> {
+  /** Drops a record for good. `writes` are made when its turn comes. */
+  forget(channel: string, writes: () => LedgerWrite[]): Promise<void> {
     return this.#turns.take(channel, async () => {
-      await this.#ledger.commit(write)
+      await this.#ledger.commit(...writes())
       this.#records.delete(channel)
     })
   }

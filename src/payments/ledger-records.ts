@@ -16,6 +16,7 @@ import {
   uint64Field,
   withDefaults
 } from './record-codec.ts'
+import type { SpendingDay } from './spending.ts'
 
 const terms = objectField<ChannelTerms>({
   globalId: integerField,
@@ -121,3 +122,5 @@ export const jobRecord = objectField<JobLine>({
   cost: amountField,
   paid: amountField
 })
+
+export const spendingRecord = objectField<SpendingDay>({ day: textField, signed: amountField, deposited: amountField })

@@ -1,9 +1,10 @@
 import { EnvironmentError } from '../core/errors.ts'
 import { type JobLine, type JobRole, jobKey } from './job-line.ts'
-import { jobRecord, payeeRecord, payerRecord } from './ledger-records.ts'
+import { jobRecord, payeeRecord, payerRecord, spendingRecord } from './ledger-records.ts'
 import type { PayeeChannel } from './payee-channel.ts'
 import type { PayerChannel } from './payer-channel.ts'
 import { decodeRecord, encodeRecord, type FieldCodec } from './record-codec.ts'
+import type { SpendingDay } from './spending.ts'
 
 export type LedgerOperation = { type: 'put'; key: string; value: string } | { type: 'del'; key: string }
 
@@ -20,6 +21,7 @@ export type LedgerWrite =
   | { kind: 'payer-forgotten'; channel: string }
   | { kind: 'payee'; record: PayeeChannel }
   | { kind: 'job'; record: JobLine }
+  | { kind: 'spending'; record: SpendingDay }
 
 interface Waiting {
   operations: LedgerOperation[]
@@ -63,6 +65,11 @@ export class Ledger {
   /** @throws {EnvironmentError} `LEDGER_CORRUPT` naming the key */
   payeeChannels(): Promise<PayeeChannel[]> {
     return this.#list('payee/', payeeRecord)
+  }
+
+  /** @throws {EnvironmentError} `LEDGER_CORRUPT` naming the key */
+  spendingDays(): Promise<SpendingDay[]> {
+    return this.#list('spending/', spendingRecord)
   }
 
   /**
@@ -136,6 +143,8 @@ function operation(write: LedgerWrite): LedgerOperation {
       return put(`payee/${write.record.channel}`, payeeRecord, write.record)
     case 'job':
       return put(jobKey(write.record), jobRecord, write.record)
+    case 'spending':
+      return put(`spending/${write.record.day}`, spendingRecord, write.record)
   }
 }
 

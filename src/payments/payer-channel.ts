@@ -1,6 +1,6 @@
 import { MoneyError } from '../core/errors.ts'
 import { addNano, maxNano, minNano, type NanoTon, subNanoFloor, ZERO_NANO_TON } from '../core/nano-ton.ts'
-import type { ChannelTerms, CoopCloseOrder } from './chain.ts'
+import type { ChannelTerms, ChannelView, CoopCloseOrder } from './chain.ts'
 import { exhaustedText } from './refusal.ts'
 
 /**
@@ -83,6 +83,41 @@ export function planChannel(
     lastUsedAtMs: pending.sentAtMs,
     closeAtMs: 0,
     viewedAtMs: 0
+  }
+}
+
+/**
+ * A channel of ours that the chain has and the ledger had not. What is settled was signed by us once; what else was, the
+ * payee has to tell.
+ *
+ * @param ours whether its vouchers are signed with our key; one that is not can only be closed
+ */
+export function recoveredChannel(
+  channel: string,
+  terms: ChannelTerms,
+  view: ChannelView,
+  ours: boolean,
+  nowMs: number
+): PayerChannel {
+  const { openedLt, deposit, settled, closeAtMs, asOfMs } = view
+  return {
+    channel,
+    terms,
+    peerId: '',
+    state: view.state === 'closing' || !ours ? 'closing' : 'recovered',
+    openedLt,
+    deposit,
+    settled,
+    signed: settled,
+    signature: new Uint8Array(),
+    spent: settled,
+    uncertain: ZERO_NANO_TON,
+    promised: ZERO_NANO_TON,
+    running: [],
+    openedAtMs: nowMs,
+    lastUsedAtMs: nowMs,
+    closeAtMs,
+    viewedAtMs: asOfMs
   }
 }
 

@@ -1,40 +1,24 @@
 import { setTimeout as timeout } from 'node:timers/promises'
 import { type AbortOptions, throwIfAborted } from '../core/abort.ts'
 import { toHex } from '../core/bytes.ts'
-import type { Clock } from '../core/clock.ts'
 import { CocoonError, MoneyError } from '../core/errors.ts'
-import type { Logger } from '../core/logger.ts'
-import { maxNano, minNano, type NanoTon, subNanoFloor, ZERO_NANO_TON } from '../core/nano-ton.ts'
-import type { Random } from '../core/random.ts'
+import { addNano, type NanoTon, ZERO_NANO_TON } from '../core/nano-ton.ts'
 import { Turns } from '../core/turns.ts'
-import type { Chain, ChannelTerms, ChannelView } from './chain.ts'
-import type { ChannelBook } from './channel-book.ts'
+import type { ChannelTerms } from './chain.ts'
+import type { LedgerWrite } from './ledger.ts'
 import { channelRoom, type PayerChannel, planChannel, requireOpen, without } from './payer-channel.ts'
-import { observeChannel } from './payer-view.ts'
-
-/** The side to be paid, as its capacity record names it. */
-export interface PaidProvider {
-  /** libp2p peer id. */
-  peerId: string
-  /** Ed25519, 32 bytes. */
-  payeeKey: Uint8Array
-  /** Raw address. */
-  payeeAddress: string
-  /** Nanotons it wants to see locked before it serves. */
-  minimumDeposit: NanoTon
-}
-
-/** How much the user lets a channel lock. */
-export interface DepositPolicy {
-  /** What the next job may cost at most: the channel must have this much left. */
-  room: NanoTon
-  /** What a new channel gets, and a top-up adds, if nothing asks for more. */
-  deposit: NanoTon
-  /** The most ever locked in one channel, top-ups included. */
-  maxDeposit: NanoTon
-  /** Time for claims after a lone close. The provider refuses one that is too short. */
-  challengeSeconds: number
-}
+import {
+  type DepositPolicy,
+  type DepositRoom,
+  depositFor,
+  lockedIn,
+  type PaidProvider,
+  shortfall
+} from './payer-deposit.ts'
+import type { PayerDesk } from './payer-desk.ts'
+import type { PayerComponents, PayerInit } from './payer-types.ts'
+import { utcDay } from './spending.ts'
+import type { SpendingGrant } from './spending-book.ts'
 
 export type FundingStep = 'recovering' | 'opening' | 'topping-up'
 
@@ -43,45 +27,24 @@ export interface FundingOptions extends AbortOptions {
   onStep?: (step: FundingStep, channel: string) => void
 }
 
-export interface FundingInit {
-  /**
-   * After this a deposit message that is not on the chain can no longer get there, milliseconds. Must be longer than
-   * the wallet's messages are valid.
-   * @default 90_000
-   */
-  depositExpiryMs?: number
-  /**
-   * Pause between two looks at the chain, milliseconds.
-   * @default 500
-   */
-  pollMs?: number
-}
-
-export interface FundingComponents {
-  book: ChannelBook<PayerChannel>
-  chain: Chain
-  clock: Clock
-  random: Random
-  logger: Logger
-  payerKey: Uint8Array
-  payerAddress: string
-  forget: (channel: string) => Promise<void>
-  /** Waits; injected so that tests own time. */
-  delay?: (ms: number, signal?: AbortSignal) => Promise<void>
-}
+/** The side of a channel that gets paid: its deposits are one another's business. */
+type Payee = Pick<ChannelTerms, 'payeeKey' | 'payeeAddress'>
 
 /**
  * Opens and tops up channels so that a crash or a cut at any step leaves exactly one deposit: what will be sent is on
  * disk before it is sent, and a deposit whose fate is unknown is looked for on the chain until it can no longer arrive.
  */
 export class PayerFunding {
-  readonly #components: FundingComponents
+  readonly #desk: PayerDesk
+  readonly #components: PayerComponents
   readonly #expiryMs: number
   readonly #pollMs: number
   readonly #delay: (ms: number, signal?: AbortSignal) => Promise<void>
+  /** One deposit at a time to each payee. Not the channels' own turns: vouchers are signed while the chain takes its time. */
   readonly #turns = new Turns()
 
-  constructor(components: FundingComponents, init: FundingInit = {}) {
+  constructor(desk: PayerDesk, components: PayerComponents, init: PayerInit) {
+    this.#desk = desk
     this.#components = components
     this.#expiryMs = init.depositExpiryMs ?? 90_000
     this.#pollMs = init.pollMs ?? 500
@@ -95,48 +58,76 @@ export class PayerFunding {
     if (ready?.state === 'open' && shortfall(ready, provider, policy) === 0n) {
       return ready
     }
-    // Not the channel's own turn: vouchers go on being signed while the chain takes its time.
     return this.#turns.take(toHex(provider.payeeKey), async () => {
       throwIfAborted(options.signal)
-      let channel = this.#find(provider)
-      if (channel?.pending !== undefined) {
-        channel = await this.#recover(channel, options)
+      const known = this.#find(provider)
+      if (known?.pending !== undefined) {
+        await this.#recover(known, options)
       }
-      channel ??= await this.#open(provider, policy, options)
+      const channel = this.#find(provider) ?? (await this.#open(provider, policy, options))
       const missing = shortfall(channel, provider, policy)
-      return missing === 0n ? channel : this.#send(channel, topUpAmount(channel, missing, policy), options)
+      return missing === 0n
+        ? channel
+        : this.#send(channel, depositFor(missing, policy, this.depositRoom(channel.terms)), options)
     })
   }
 
   /** See `PayerChannels.topUp`. */
   topUp(channel: string, amount: NanoTon, options: FundingOptions): Promise<PayerChannel> {
-    const known = this.#must(channel)
-    return this.#turns.take(toHex(known.terms.payeeKey), async () => {
+    return this.#inTurn(channel, options, async (before, recovered) => {
+      requireOpen(recovered)
+      // A repeated call after a cut: the first one's deposit arrived after all.
+      const arrived = before.pending !== undefined && recovered.deposit >= before.deposit + amount
+      return arrived ? recovered : this.#send(recovered, amount, options)
+    })
+  }
+
+  /**
+   * Adds to a channel what `amount` says is to be added when its turn comes: callers that see the same need send one deposit.
+   *
+   * @param amount zero for nothing
+   */
+  refill(channel: string, amount: (c: PayerChannel) => NanoTon, options: FundingOptions): Promise<PayerChannel> {
+    return this.#inTurn(channel, options, async (_before, recovered) => {
+      requireOpen(recovered)
+      const due = amount(recovered)
+      return due === 0n ? recovered : this.#send(recovered, due, options)
+    })
+  }
+
+  /** What limits leave for one more deposit to this payee. */
+  depositRoom({ payeeKey, payeeAddress }: Payee): DepositRoom {
+    const locked = this.#channelsTo({ payeeKey, payeeAddress }).reduce(
+      (sum, c) => addNano(sum, lockedIn(c)),
+      ZERO_NANO_TON
+    )
+    return { locked, leftToday: this.#desk.spending.today().leftToDeposit }
+  }
+
+  /** Runs a task in the payee's turn, after the fate of a deposit that is still open was found out. */
+  #inTurn(
+    channel: string,
+    options: FundingOptions,
+    task: (before: PayerChannel, recovered: PayerChannel) => Promise<PayerChannel>
+  ): Promise<PayerChannel> {
+    const { payeeKey } = this.#desk.must(channel).terms
+    return this.#turns.take(toHex(payeeKey), async () => {
       throwIfAborted(options.signal)
-      const before = this.#must(channel)
+      const before = this.#desk.must(channel)
       if (before.pending !== undefined) {
-        const recovered = await this.#recover(before, options)
-        // A repeated call after a cut: the first one's deposit arrived after all.
-        if (
-          recovered?.pending === undefined &&
-          recovered?.state === 'open' &&
-          recovered.deposit >= before.deposit + amount
-        ) {
-          return recovered
-        }
+        await this.#recover(before, options)
       }
-      requireOpen(this.#must(channel))
-      return this.#send(this.#must(channel), amount, options)
+      return task(before, this.#desk.must(channel))
     })
   }
 
   async #open(provider: PaidProvider, policy: DepositPolicy, options: FundingOptions): Promise<PayerChannel> {
-    const { chain, clock, random, payerKey, payerAddress, book } = this.#components
-    const deposit = maxNano(policy.deposit, maxNano(provider.minimumDeposit, policy.room))
-    requireWithinLimit(deposit, policy)
+    const { chain, clock, random, key, payerAddress } = this.#components
+    const needed = policy.room > provider.minimumDeposit ? policy.room : provider.minimumDeposit
+    const deposit = depositFor(needed, policy, this.depositRoom(provider))
     const terms: ChannelTerms = {
       globalId: chain.globalId,
-      payerKey,
+      payerKey: key.publicKey,
       payerAddress,
       payeeKey: provider.payeeKey,
       payeeAddress: provider.payeeAddress,
@@ -145,27 +136,65 @@ export class PayerFunding {
     }
     const address = chain.channelAddress(terms)
     const pending = { amount: deposit, before: ZERO_NANO_TON, sentAtMs: clock.nowMs() }
-    const planned = await book.update(address, known => {
-      if (known !== undefined) {
-        throw new MoneyError(
-          'CHANNEL_SALT_REUSED',
-          `Channel ${address} exists already: the random source repeats itself`
-        )
-      }
-      return planChannel(address, terms, provider.peerId, pending)
-    })
+    const planned = await this.#granted(deposit, grant =>
+      this.#desk.book.update(address, (known, also) => {
+        if (known !== undefined) {
+          throw new MoneyError(
+            'CHANNEL_SALT_REUSED',
+            `Channel ${address} exists already: the random source repeats itself`
+          )
+        }
+        also(grant.write())
+        return planChannel(address, terms, provider.peerId, pending)
+      })
+    )
     options.onStep?.('opening', address)
     return this.#deliver(planned, true, options)
   }
 
   async #send(channel: PayerChannel, amount: NanoTon, options: FundingOptions): Promise<PayerChannel> {
     const sentAtMs = this.#components.clock.nowMs()
-    options.onStep?.(channel.state === 'opening' ? 'opening' : 'topping-up', channel.channel)
-    const marked = await this.#change(channel.channel, c => ({
-      ...c,
-      pending: { amount, before: c.deposit, sentAtMs }
-    }))
-    return this.#deliver(marked, channel.state !== 'opening', options)
+    const marked = await this.#granted(amount, grant =>
+      this.#desk.change(channel.channel, (c, also) => {
+        also(grant.write())
+        return { ...c, pending: { amount, before: c.deposit, sentAtMs } }
+      })
+    )
+    options.onStep?.('topping-up', channel.channel)
+    return this.#deliver(marked, true, options)
+  }
+
+  /** A deposit that never arrived goes out again: same terms, so the same address, and no second deposit. */
+  async #sendAgain(channel: PayerChannel, options: FundingOptions): Promise<PayerChannel> {
+    const { pending } = channel
+    const nowMs = this.#components.clock.nowMs()
+    if (pending === undefined) {
+      return channel
+    }
+    // It counted on the day it was sent. Now it counts today, if today has room for it.
+    const sameDay = utcDay(pending.sentAtMs) === utcDay(nowMs)
+    const change = (grant?: SpendingGrant): Promise<PayerChannel> =>
+      this.#desk.change(channel.channel, (c, also) => {
+        if (grant !== undefined) {
+          also(grant.write())
+          also(this.#desk.spending.giveBack('deposited', pending.amount, pending.sentAtMs))
+        }
+        return { ...c, pending: { ...pending, sentAtMs: nowMs } }
+      })
+    const marked = await (sameDay ? change() : this.#granted(pending.amount, change))
+    options.onStep?.('opening', channel.channel)
+    return this.#deliver(marked, false, options)
+  }
+
+  /** Counts a deposit against the day before anything is stored or sent, and takes it off again if it cannot be stored. */
+  async #granted<T>(amount: NanoTon, store: (grant: SpendingGrant) => Promise<T>): Promise<T> {
+    const grant = this.#desk.spending.take('deposited', amount)
+    try {
+      return await store(grant)
+    } catch (err) {
+      grant.cancel()
+      throw err
+    }
   }
 
   /**
@@ -174,8 +203,8 @@ export class PayerFunding {
    * @param first whether nothing was ever sent for it before: only then is "nothing was sent" the whole truth
    */
   async #deliver(channel: PayerChannel, first: boolean, options: AbortOptions): Promise<PayerChannel> {
-    const { chain, forget } = this.#components
-    const pending = channel.pending
+    const { chain } = this.#components
+    const { pending } = channel
     if (pending === undefined) {
       return channel
     }
@@ -187,9 +216,7 @@ export class PayerFunding {
       }
     } catch (err) {
       if (first && wasNotSent(err)) {
-        await (channel.state === 'opening'
-          ? forget(channel.channel)
-          : this.#change(channel.channel, c => without(c, 'pending')))
+        await this.#drop(channel)
       }
       throw err
     }
@@ -203,33 +230,39 @@ export class PayerFunding {
     return landed
   }
 
-  /**
-   * A deposit was under way when the process ended or the wait was cut. Looks until it is there or can no longer come.
-   *
-   * @returns undefined if the channel turned out to be over
-   */
-  async #recover(channel: PayerChannel, options: FundingOptions): Promise<PayerChannel | undefined> {
+  /** A deposit that never was, and never will be. */
+  async #drop({ channel, state, pending }: PayerChannel): Promise<void> {
+    const giveBack = (): LedgerWrite[] =>
+      pending === undefined ? [] : [this.#desk.spending.giveBack('deposited', pending.amount, pending.sentAtMs)]
+    if (state === 'opening') {
+      await this.#desk.book.forget(channel, () => [{ kind: 'payer-forgotten', channel }, ...giveBack()])
+      return
+    }
+    await this.#desk.change(channel, (c, also) => {
+      giveBack().forEach(also)
+      return without(c, 'pending')
+    })
+  }
+
+  /** A deposit was under way when the process ended or the wait was cut. Looks until it is there or can no longer come. */
+  async #recover(channel: PayerChannel, options: FundingOptions): Promise<void> {
     const { logger } = this.#components
     options.onStep?.('recovering', channel.channel)
-    const found = await this.#look(channel, options)
-    if (found !== undefined) {
-      return found.state === 'open' ? found : undefined
+    if ((await this.#look(channel, options)) !== undefined) {
+      return
     }
     logger.info('a deposit never reached the chain', { channel: channel.channel, amount: channel.pending?.amount })
-    if (channel.state !== 'opening') {
-      return this.#change(channel.channel, c => without(c, 'pending'))
-    }
-    // Same terms, same address: should the lost message turn up after all, it is a top-up of this very channel.
-    return this.#send(channel, channel.pending?.amount ?? ZERO_NANO_TON, options)
+    // Should a lost opening turn up after all, it is a top-up of this very channel.
+    await (channel.state === 'opening' ? this.#sendAgain(channel, options) : this.#drop(channel))
   }
 
   async #look(channel: PayerChannel, options: AbortOptions): Promise<PayerChannel | undefined> {
-    const { chain, clock } = this.#components
+    const { clock } = this.#components
     // A clock that was set back must not make the wait longer.
     const untilMs = Math.min(channel.pending?.sentAtMs ?? 0, clock.nowMs()) + this.#expiryMs
     for (;;) {
       const overdue = clock.nowMs() >= untilMs
-      const seen = await this.#observe(channel.channel, await chain.readChannel(channel.channel, options))
+      const seen = await this.#desk.read(channel.channel, options)
       if (seen.pending === undefined) {
         return seen
       }
@@ -240,61 +273,24 @@ export class PayerFunding {
     }
   }
 
-  #observe(channel: string, view: ChannelView): Promise<PayerChannel> {
-    return this.#change(channel, c => observeChannel(c, view))
-  }
-
-  #change(channel: string, change: (c: PayerChannel) => PayerChannel): Promise<PayerChannel> {
-    return this.#components.book.update(channel, c => change(c ?? this.#must(channel)))
-  }
-
-  #must(channel: string): PayerChannel {
-    const known = this.#components.book.get(channel)
-    if (known === undefined) {
-      throw new MoneyError('CHANNEL_UNKNOWN', `No channel ${channel} in the ledger: see the list of channels`)
-    }
-    return known
+  #channelsTo({ payeeKey, payeeAddress }: Payee): PayerChannel[] {
+    const { globalId } = this.#components.chain
+    const key = toHex(payeeKey)
+    return this.#desk.book
+      .values()
+      .filter(
+        ({ terms }) =>
+          terms.globalId === globalId && terms.payeeAddress === payeeAddress && toHex(terms.payeeKey) === key
+      )
   }
 
   #find(provider: PaidProvider): PayerChannel | undefined {
-    const { book, chain } = this.#components
-    const payeeKey = toHex(provider.payeeKey)
-    return book
-      .values()
-      .filter(
-        c =>
-          (c.state === 'open' || c.state === 'opening') &&
-          c.terms.globalId === chain.globalId &&
-          c.terms.payeeAddress === provider.payeeAddress &&
-          toHex(c.terms.payeeKey) === payeeKey
-      )
+    return this.#channelsTo(provider)
+      .filter(c => c.state === 'open' || c.state === 'opening')
       .reduce<PayerChannel | undefined>(
         (best, c) => (best !== undefined && channelRoom(best) >= channelRoom(c) ? best : c),
         undefined
       )
-  }
-}
-
-/** What must be added before the provider and the next job are both content. */
-function shortfall(channel: PayerChannel, provider: PaidProvider, policy: DepositPolicy): NanoTon {
-  return maxNano(
-    subNanoFloor(policy.room, channelRoom(channel)),
-    subNanoFloor(provider.minimumDeposit, channel.deposit)
-  )
-}
-
-function topUpAmount(channel: PayerChannel, missing: NanoTon, policy: DepositPolicy): NanoTon {
-  requireWithinLimit((channel.deposit + missing) as NanoTon, policy)
-  return minNano(maxNano(missing, policy.deposit), subNanoFloor(policy.maxDeposit, channel.deposit))
-}
-
-function requireWithinLimit(deposit: NanoTon, policy: DepositPolicy): void {
-  if (deposit > policy.maxDeposit) {
-    throw new MoneyError(
-      'DEPOSIT_OVER_LIMIT',
-      `${deposit} nanotons would have to be locked: the limit is ${policy.maxDeposit}, raise it or choose a cheaper provider`,
-      { details: { deposit, limit: policy.maxDeposit } }
-    )
   }
 }
 

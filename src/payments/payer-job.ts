@@ -5,6 +5,7 @@ import type { TokenUsage } from '../core/price.ts'
 import type { RecordChange } from './channel-book.ts'
 import { type JobLine, jobKey } from './job-line.ts'
 import { endJob, type PayerChannel, promiseMore, requireOpen } from './payer-channel.ts'
+import type { SpendingBook, SpendingGrant } from './spending-book.ts'
 import type { Voucher } from './voucher.ts'
 
 export interface PayerJobInit {
@@ -30,9 +31,12 @@ export interface PayerJobEnd {
 export interface PayerJobPort {
   channel: PayerChannel
   clock: Clock
+  spending: SpendingBook
   sign: (channel: PayerChannel) => PayerChannel
   voucherOf: (channel: PayerChannel) => Voucher
   update: (change: RecordChange<PayerChannel>, committed?: () => void) => Promise<PayerChannel>
+  /** Told after every voucher that was signed. */
+  signed: () => void
 }
 
 /** One job paid over a channel that others may share. Amounts are the job's own, from zero. */
@@ -75,42 +79,47 @@ export class PayerJob {
    * voucher covers every job of the channel; when nothing had to be signed it is the highest one again. Call it again
    * with the same amount when the payee asks for more than it should: another job may have used this one's share.
    *
-   * @throws {MoneyError} `SPENDING_CAP` above the job's cap, `JOB_ENDED`, `CHANNEL_EXHAUSTED`, `CHANNEL_CLOSING`, `CHANNEL_CLOSED`
+   * @throws {MoneyError} `SPENDING_CAP` above the job's cap, `SPENDING_DAY_LIMIT`, `JOB_ENDED`, `CHANNEL_EXHAUSTED`,
+   *   `CHANNEL_CLOSING`, `CHANNEL_CLOSED`
    */
   async payUpTo(jobCost: NanoTon): Promise<Voucher> {
     let increase: NanoTon = ZERO_NANO_TON
-    const record = await this.#port.update(
-      (current, also) => {
-        const channel = this.#require(current)
-        if (jobCost > this.maxCost) {
-          throw new MoneyError(
-            'SPENDING_CAP',
-            `Job ${this.#line.jobId} would cost ${jobCost} nanotons: its cap is ${this.maxCost}`,
-            {
-              details: { jobId: this.#line.jobId, cost: jobCost, cap: this.maxCost }
-            }
-          )
-        }
-        requireOpen(channel)
-        increase = subNanoFloor(jobCost, this.#paid)
-        const next = promiseMore(channel, increase)
-        const known = channel.running.includes(this.#key)
-        if (known && increase === 0n && next.signed === channel.signed) {
-          return channel
-        }
-        const used = { ...next, lastUsedAtMs: this.#port.clock.nowMs() }
-        const signed = next.signed === channel.signed ? used : this.#port.sign(used)
-        if (known) {
-          return signed
-        }
-        // Even if it costs nothing yet: while it runs, nobody can say what the channel's jobs used in all.
-        also({ kind: 'job', record: { ...this.#line, paid: addNano(this.#paid, increase) } })
-        return { ...signed, running: [...channel.running, this.#key] }
-      },
-      () => {
-        this.#paid = addNano(this.#paid, increase)
+    let grant: SpendingGrant | undefined
+    const change: RecordChange<PayerChannel> = (current, also) => {
+      const channel = this.#require(current)
+      this.#requireCap(jobCost)
+      requireOpen(channel)
+      increase = subNanoFloor(jobCost, this.#paid)
+      const next = promiseMore(channel, increase)
+      const known = channel.running.includes(this.#key)
+      if (known && increase === 0n && next.signed === channel.signed) {
+        return channel
       }
-    )
+      let signed: PayerChannel = { ...next, lastUsedAtMs: this.#port.clock.nowMs() }
+      if (next.signed > channel.signed) {
+        // Before the signature: what parallel jobs on other channels sign counts against the same day.
+        grant = this.#port.spending.take('signed', subNanoFloor(next.signed, channel.signed))
+        also(grant.write())
+        signed = this.#port.sign(signed)
+      }
+      if (known) {
+        return signed
+      }
+      // Even if it costs nothing yet: while it runs, nobody can say what the channel's jobs used in all.
+      also({ kind: 'job', record: { ...this.#line, paid: addNano(this.#paid, increase) } })
+      return { ...signed, running: [...channel.running, this.#key] }
+    }
+    const record = await this.#port
+      .update(change, () => {
+        this.#paid = addNano(this.#paid, increase)
+      })
+      .catch((err: unknown) => {
+        grant?.cancel()
+        throw err
+      })
+    if (grant !== undefined) {
+      this.#port.signed()
+    }
     return this.#port.voucherOf(record)
   }
 
@@ -135,6 +144,15 @@ export class PayerJob {
         this.#ended = true
       }
     )
+  }
+
+  #requireCap(jobCost: NanoTon): void {
+    if (jobCost > this.maxCost) {
+      const { jobId } = this.#line
+      throw new MoneyError('SPENDING_CAP', `Job ${jobId} would cost ${jobCost} nanotons: its cap is ${this.maxCost}`, {
+        details: { jobId, cost: jobCost, cap: this.maxCost }
+      })
+    }
   }
 
   #require(current: PayerChannel | undefined): PayerChannel {

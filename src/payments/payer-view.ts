@@ -1,6 +1,6 @@
 import { maxNano } from '../core/nano-ton.ts'
 import type { ChannelView } from './chain.ts'
-import { closedChannel, type PayerChannel, type PayerChannelState, without } from './payer-channel.ts'
+import { adoptVoucher, closedChannel, type PayerChannel, type PayerChannelState, without } from './payer-channel.ts'
 
 /**
  * What the chain says now. A channel that it has closed, or opened anew, is over for us. A view older than the newest one
@@ -22,7 +22,7 @@ export function observeChannel(c: PayerChannel, view: ChannelView): PayerChannel
       ? c
       : { ...closedChannel(c, c.settled), viewedAtMs: view.asOfMs }
   }
-  const next = { ...confirmed(c, view), state: stateSeen(c.state, view.state) }
+  const next = withSettled({ ...confirmed(c, view), state: stateSeen(c.state, view.state) })
   const same =
     next.state === c.state &&
     next.deposit === c.deposit &&
@@ -36,6 +36,18 @@ export function observeChannel(c: PayerChannel, view: ChannelView): PayerChannel
 /** On the chain one opening only goes from open to closing. What it still has is not closed, whatever we believed. */
 function stateSeen(known: PayerChannelState, seen: 'open' | 'closing'): PayerChannelState {
   return seen === 'closing' || known === 'closed' ? 'closing' : known
+}
+
+/**
+ * More was paid out than we remember to have signed: our record is an old copy. The payee has to tell what it holds before
+ * anything more is signed, or it would be lower than before.
+ */
+function withSettled(c: PayerChannel): PayerChannel {
+  if (c.settled <= c.signed) {
+    return c
+  }
+  const known = adoptVoucher(c, c.settled, new Uint8Array())
+  return known.state === 'open' ? { ...known, state: 'recovered' } : known
 }
 
 function confirmed(c: PayerChannel, view: ChannelView): PayerChannel {

@@ -1,115 +1,39 @@
 import { type AbortOptions, throwIfAborted } from '../core/abort.ts'
 import { parseRawAddress } from '../core/address.ts'
-import type { Clock } from '../core/clock.ts'
-import { type Ed25519KeyPair, ed25519PublicKey } from '../core/ed25519.ts'
-import { errorCode, MoneyError, PeerError } from '../core/errors.ts'
-import type { Logger } from '../core/logger.ts'
-import { addNano, type NanoTon, ZERO_NANO_TON } from '../core/nano-ton.ts'
-import type { Random } from '../core/random.ts'
-import type { Chain, ChainReceipt, ChannelTerms, CoopCloseOrder } from './chain.ts'
-import { ChannelBook } from './channel-book.ts'
+import { errorCode } from '../core/errors.ts'
+import { addNano, type NanoTon, subNanoFloor } from '../core/nano-ton.ts'
+import type { ChainReceipt, CoopCloseOrder, OpenedChannel } from './chain.ts'
 import { interruptedLines } from './interrupted.ts'
-import type { Ledger } from './ledger.ts'
-import {
-  adoptVoucher,
-  afterCrash,
-  authorizeUpTo,
-  channelCredit,
-  channelRoom,
-  closedChannel,
-  type PayerChannel,
-  type PayerChannelState,
-  reconcile,
-  requireOpen,
-  withTimes
-} from './payer-channel.ts'
-import { requireFairClose } from './payer-close.ts'
-import {
-  type DepositPolicy,
-  type FundingInit,
-  type FundingOptions,
-  type PaidProvider,
-  PayerFunding
-} from './payer-funding.ts'
+import { afterCrash, authorizeUpTo, type PayerChannel, reconcile, requireOpen, withTimes } from './payer-channel.ts'
+import { PayerClosing } from './payer-closing.ts'
+import { type DepositPolicy, type PaidProvider, refillAmount } from './payer-deposit.ts'
+import { PayerDesk } from './payer-desk.ts'
+import { type FundingOptions, PayerFunding } from './payer-funding.ts'
 import { PayerJob, type PayerJobInit } from './payer-job.ts'
-import { observeChannel } from './payer-view.ts'
-import { SharedRuns } from './shared-runs.ts'
-import { signVoucher, type Voucher, verifyVoucher } from './voucher.ts'
+import { type FoundChannels, type PayeeHoldings, type PayerHoldings, PayerRecovery } from './payer-recovery.ts'
+import { PayerRefills } from './payer-refills.ts'
+import { describeChannel, type PayerChannelInfo, type PayerComponents, type PayerInit } from './payer-types.ts'
+import type { SpendingGrant, SpendingToday } from './spending-book.ts'
+import type { Voucher } from './voucher.ts'
 
-export interface PayerComponents {
-  ledger: Ledger
-  chain: Chain
-  clock: Clock
-  random: Random
-  logger: Logger
-  /** Signs vouchers. */
-  key: Ed25519KeyPair
-  /** Raw address that deposits come from and go back to. */
-  payerAddress: string
-  /** Waits between looks at the chain; injected so that tests own time. */
-  delay?: (ms: number, signal?: AbortSignal) => Promise<void>
-}
-
-export interface PayerInit extends FundingInit {}
-
-/** A payer's channel as people and programs see it. */
-export interface PayerChannelInfo {
-  channel: string
-  peerId: string
-  payeeAddress: string
-  /** What a payee recomputes the address from. */
-  terms: ChannelTerms
-  state: PayerChannelState
-  openedLt: bigint
-  deposit: NanoTon
-  signed: NanoTon
-  settled: NanoTon
-  /** What jobs used, running ones counted with what they were promised. */
-  used: NanoTon
-  /** Signed but unused: the next job uses it first. */
-  credit: NanoTon
-  /** The part of `used` that the payee may not have delivered: settled by `reconcile`. */
-  uncertain: NanoTon
-  /** What further jobs may cost before a top-up. */
-  room: NanoTon
-  runningJobs: number
-  /** Sent to the chain, or about to be, and not confirmed yet. */
-  pendingDeposit: NanoTon
-  /** When its opening was decided, Unix milliseconds; when it was found, if it was recovered. */
-  openedAtMs: number
-  /** When a job last paid over it, Unix milliseconds; its opening, before the first. */
-  lastUsedAtMs: number
-  /** When a close that the chain shows may be finished, Unix milliseconds; 0 unless it shows one. */
-  closeAtMs: number
-  /** The payee's agreement to close is stored and not on the chain yet: `close` needs no new one. */
-  closeAgreed: boolean
-}
+export type { PayerChannelInfo, PayerComponents, PayerInit } from './payer-types.ts'
 
 /** The client's side of its channels: who signs, how much, and nothing twice. */
 export class PayerChannels {
   readonly #components: PayerComponents
-  readonly #book: ChannelBook<PayerChannel>
+  readonly #desk: PayerDesk
   readonly #funding: PayerFunding
-  readonly #closes = new SharedRuns<ChainReceipt>()
+  readonly #refills: PayerRefills
+  readonly #closing: PayerClosing
+  readonly #recovery: PayerRecovery
 
   constructor(components: PayerComponents, init: PayerInit = {}) {
     this.#components = components
-    const { ledger, chain, clock, random, logger, key, payerAddress, delay } = components
-    this.#book = new ChannelBook(ledger, record => ({ kind: 'payer', record }))
-    this.#funding = new PayerFunding(
-      {
-        book: this.#book,
-        chain,
-        clock,
-        random,
-        logger,
-        payerKey: key.publicKey,
-        payerAddress,
-        forget: channel => this.#book.forget(channel, { kind: 'payer-forgotten', channel }),
-        ...(delay === undefined ? {} : { delay })
-      },
-      init
-    )
+    this.#desk = new PayerDesk(components, init.limits ?? {})
+    this.#funding = new PayerFunding(this.#desk, components, init)
+    this.#refills = new PayerRefills(this.#desk, this.#funding, components)
+    this.#closing = new PayerClosing(this.#desk, components)
+    this.#recovery = new PayerRecovery(this.#desk, components)
   }
 
   /**
@@ -119,16 +43,17 @@ export class PayerChannels {
    * @throws {EnvironmentError} `LEDGER_CORRUPT`, `LEDGER_WRITE_FAILED`
    */
   async start(options: AbortOptions = {}): Promise<void> {
-    const { ledger, logger } = this.#components
-    this.#book.load(await ledger.payerChannels())
-    for (const { channel, running } of this.#book.values()) {
+    const { ledger, logger, clock } = this.#components
+    this.#desk.spending.load(await ledger.spendingDays())
+    this.#desk.book.load(await ledger.payerChannels())
+    for (const { channel, running } of this.#desk.book.values()) {
       const lines = await interruptedLines(ledger, running)
-      await this.#change(channel, (c, also) => {
+      await this.#desk.change(channel, (c, also) => {
         lines.forEach(also)
-        return withTimes(afterCrash(c), this.#components.clock.nowMs())
+        return withTimes(afterCrash(c), clock.nowMs())
       })
     }
-    const live = this.#book.values().filter(c => c.state !== 'closed')
+    const live = this.#desk.book.values().filter(c => c.state !== 'closed')
     await Promise.all(
       live.map(({ channel }) =>
         this.refresh(channel, options).catch((err: unknown) => {
@@ -139,11 +64,32 @@ export class PayerChannels {
     )
   }
 
+  /** Ends top-ups in the background; the next start finds what they sent. Nothing else needs to be ended. */
+  stop(): Promise<void> {
+    return this.#refills.stop()
+  }
+
+  /**
+   * Checks the limits of a job before anything is done for it.
+   *
+   * @param maxCost the most it can cost
+   * @throws {MoneyError} `SPENDING_CAP`, `SPENDING_DAY_LIMIT`
+   */
+  requireAffordable(maxCost: NanoTon): void {
+    this.#desk.spending.requireJob(maxCost)
+  }
+
+  /** What was signed and deposited today (UTC), and what the limits leave. */
+  today(): SpendingToday {
+    return this.#desk.spending.today()
+  }
+
   /**
    * A channel to this provider with room for the next job: the one that is open, topped up if need be, or a new one.
-   * Parallel calls share one. After a crash or a cut the same deposit is found again; there is never a second one.
+   * Parallel calls share one. After a crash or a cut the same deposit is found again; there is never a second one. From
+   * then on the channel is topped up in the background when it runs low, if `policy.topUpBelowPercent` says when.
    *
-   * @throws {MoneyError} `DEPOSIT_OVER_LIMIT` before anything is sent; `DEPOSIT_UNCONFIRMED`
+   * @throws {MoneyError} `DEPOSIT_OVER_LIMIT`, `DEPOSIT_DAY_LIMIT` before anything is sent; `DEPOSIT_UNCONFIRMED`
    * @throws {UsageError} `ADDRESS_INVALID`
    * @throws whatever the chain throws; the next call looks for the deposit before it sends anything
    */
@@ -153,43 +99,85 @@ export class PayerChannels {
     options: FundingOptions = {}
   ): Promise<PayerChannelInfo> {
     parseRawAddress(provider.payeeAddress)
-    return describe(await this.#funding.ensure(provider, policy, options))
+    const record = await this.#funding.ensure(provider, policy, options)
+    this.#refills.keep(record.channel, policy)
+    this.#refills.check(record.channel)
+    return describeChannel(record)
   }
 
   /** Adds to a channel's deposit. Vouchers within the confirmed deposit are signed meanwhile. */
   async topUp(channel: string, amount: NanoTon, options: FundingOptions = {}): Promise<PayerChannelInfo> {
-    return describe(await this.#funding.topUp(channel, amount, options))
+    return describeChannel(await this.#funding.topUp(channel, amount, options))
+  }
+
+  /**
+   * Tops a channel up if it runs low by `policy` when its turn comes: whoever else sees the same need, one deposit is sent.
+   * Does nothing if limits leave too little.
+   *
+   * @throws {MoneyError} `CHANNEL_UNKNOWN`, `CHANNEL_CLOSING`, `CHANNEL_CLOSED`, `DEPOSIT_UNCONFIRMED`, what the chain throws
+   */
+  async refill(channel: string, policy: DepositPolicy, options: FundingOptions = {}): Promise<PayerChannelInfo> {
+    const amount = (c: PayerChannel): NanoTon => refillAmount(c, policy, this.#funding.depositRoom(c.terms))
+    return describeChannel(await this.#funding.refill(channel, amount, options))
+  }
+
+  /**
+   * Waits until a channel has `room` left for a job that runs, topping it up once if need be.
+   *
+   * @throws {MoneyError} `CHANNEL_EXHAUSTED` if `ensureChannel` was not called for it, `DEPOSIT_OVER_LIMIT`, `DEPOSIT_DAY_LIMIT`,
+   *   `CHANNEL_CLOSING`, `CHANNEL_CLOSED`, and what a top-up throws
+   */
+  async makeRoom(channel: string, room: NanoTon, options: AbortOptions = {}): Promise<PayerChannelInfo> {
+    return describeChannel(await this.#refills.makeRoom(channel, room, options))
   }
 
   /**
    * Signs a voucher outside any job: `delta` more than ever before, or exactly `cumulative`. Strictly increasing for
    * parallel calls with a delta.
    *
-   * @throws {MoneyError} `CHANNEL_UNKNOWN`, `CHANNEL_NOT_OPEN`, `CHANNEL_CLOSING`, `CHANNEL_CLOSED`, `CHANNEL_EXHAUSTED`, `VOUCHER_LOWER`
+   * @throws {MoneyError} `CHANNEL_UNKNOWN`, `CHANNEL_NOT_OPEN`, `CHANNEL_NOT_SYNCED`, `CHANNEL_CLOSING`, `CHANNEL_CLOSED`,
+   *   `CHANNEL_EXHAUSTED`, `VOUCHER_LOWER`, `SPENDING_DAY_LIMIT`
    */
   async authorize(channel: string, amount: { delta: NanoTon } | { cumulative: NanoTon }): Promise<Voucher> {
-    const record = await this.#change(channel, c => {
-      const next = authorizeUpTo(c, 'delta' in amount ? addNano(c.signed, amount.delta) : amount.cumulative)
-      return next.signed === c.signed ? c : this.#sign({ ...next, lastUsedAtMs: this.#components.clock.nowMs() })
-    })
-    return this.#voucherOf(record)
+    const { clock } = this.#components
+    let grant: SpendingGrant | undefined
+    try {
+      const record = await this.#desk.change(channel, (c, also) => {
+        const next = authorizeUpTo(c, 'delta' in amount ? addNano(c.signed, amount.delta) : amount.cumulative)
+        if (next.signed === c.signed) {
+          return c
+        }
+        grant = this.#desk.spending.take('signed', subNanoFloor(next.signed, c.signed))
+        also(grant.write())
+        return this.#desk.sign({ ...next, lastUsedAtMs: clock.nowMs() })
+      })
+      this.#refills.check(channel)
+      return this.#desk.voucherOf(record)
+    } catch (err) {
+      grant?.cancel()
+      throw err
+    }
   }
 
   /**
    * A job to be paid over this channel.
    *
-   * @throws {MoneyError} `CHANNEL_UNKNOWN`, `CHANNEL_NOT_OPEN`, `CHANNEL_CLOSING`, `CHANNEL_CLOSED`
+   * @throws {MoneyError} `CHANNEL_UNKNOWN`, `CHANNEL_NOT_OPEN`, `CHANNEL_NOT_SYNCED`, `CHANNEL_CLOSING`, `CHANNEL_CLOSED`;
+   *   `SPENDING_CAP` if the job may cost more than any job may
    */
   startJob(channel: string, init: PayerJobInit): PayerJob {
-    const record = this.#must(channel)
+    const record = this.#desk.must(channel)
     requireOpen(record)
+    this.#desk.spending.requireCap(init.maxCost)
     return new PayerJob(
       {
         channel: record,
         clock: this.#components.clock,
-        sign: c => this.#sign(c),
-        voucherOf: c => this.#voucherOf(c),
-        update: (change, committed) => this.#book.update(channel, change, committed)
+        spending: this.#desk.spending,
+        sign: c => this.#desk.sign(c),
+        voucherOf: c => this.#desk.voucherOf(c),
+        update: (change, committed) => this.#desk.book.update(channel, change, committed),
+        signed: () => this.#refills.check(channel)
       },
       init
     )
@@ -203,17 +191,7 @@ export class PayerChannels {
    * @throws {PeerError} `VOUCHER_FOREIGN` for another channel or opening, `VOUCHER_SIGNATURE_INVALID`
    */
   async adopt(voucher: Voucher): Promise<PayerChannelInfo> {
-    const { key } = this.#components
-    const record = await this.#change(voucher.channel, c => {
-      if (voucher.openedLt !== c.openedLt) {
-        throw new PeerError('VOUCHER_FOREIGN', `The payee's voucher is of another opening of ${c.channel}`)
-      }
-      if (!verifyVoucher(ed25519PublicKey(key.publicKey), c.terms.globalId, voucher)) {
-        throw new PeerError('VOUCHER_SIGNATURE_INVALID', `The payee's voucher for ${c.channel} is not signed by us`)
-      }
-      return adoptVoucher(c, voucher.cumulative, voucher.signature)
-    })
-    return describe(record)
+    return describeChannel(await this.#recovery.adopt(voucher))
   }
 
   /**
@@ -221,13 +199,45 @@ export class PayerChannels {
    * Never signs: only what is prepaid already is at stake.
    */
   async reconcile(channel: string, delivered: NanoTon): Promise<PayerChannelInfo> {
-    return describe(await this.#change(channel, c => reconcile(c, delivered)))
+    return describeChannel(await this.#desk.change(channel, c => reconcile(c, delivered)))
+  }
+
+  /**
+   * What the payee is told in a sync.
+   *
+   * @throws {MoneyError} `CHANNEL_UNKNOWN`
+   */
+  holdings(channel: string): PayerHoldings {
+    return this.#recovery.holdings(channel)
+  }
+
+  /**
+   * Books what the payee said in a sync: takes over a voucher of ours that we forgot, settles on what was delivered, and lets a
+   * recovered channel sign again. One that the payee closes is not used any more. Never signs.
+   *
+   * @param peerId who said it
+   * @throws {MoneyError} `CHANNEL_UNKNOWN`
+   * @throws {PeerError} `VOUCHER_FOREIGN` for another opening, `VOUCHER_SIGNATURE_INVALID`
+   */
+  async synced(channel: string, peerId: string, held: PayeeHoldings): Promise<PayerChannelInfo> {
+    return describeChannel(await this.#recovery.synced(channel, peerId, held))
+  }
+
+  /**
+   * Takes up channels that the chain knows and the ledger does not, after the ledger was lost. They sign nothing before
+   * `synced`, and can be closed alone at any time. To be called only when the user asks for it: another home with the same
+   * wallet may be using them.
+   *
+   * @param found from `ChannelFinder.openedChannels`
+   * @throws {EnvironmentError} `LEDGER_WRITE_FAILED`, and what the chain throws; calling it again goes on
+   */
+  recover(found: readonly OpenedChannel[], options: AbortOptions = {}): Promise<FoundChannels> {
+    return this.#recovery.recover(found, options)
   }
 
   /** Reads a channel from the chain, for instance when the payee says that it is gone or closing. */
   async refresh(channel: string, options: AbortOptions = {}): Promise<PayerChannelInfo> {
-    const view = await this.#components.chain.readChannel(channel, options)
-    return describe(await this.#change(channel, c => observeChannel(c, view)))
+    return describeChannel(await this.#desk.read(channel, options))
   }
 
   /**
@@ -236,20 +246,7 @@ export class PayerChannels {
    * @throws {MoneyError} `CHANNEL_BUSY` while jobs run, `CHANNEL_UNKNOWN`, `CHANNEL_NOT_OPEN`
    */
   async retire(channel: string): Promise<PayerChannelInfo> {
-    const record = await this.#change(channel, c => {
-      if (c.state === 'closing' || c.state === 'closed') {
-        return c
-      }
-      requireOpen(c)
-      if (c.running.length > 0) {
-        throw new MoneyError(
-          'CHANNEL_BUSY',
-          `${c.running.length} jobs run on channel ${channel}: wait for them or cancel them`
-        )
-      }
-      return { ...c, state: 'closing' }
-    })
-    return describe(record)
+    return describeChannel(await this.#closing.retire(channel))
   }
 
   /**
@@ -258,129 +255,30 @@ export class PayerChannels {
    *
    * @throws {PeerError} `CLOSE_ORDER_INVALID` if the payee's agreement is of another opening, unsigned, or over another
    *   amount than we can agree to
-   * @throws {MoneyError} `CHANNEL_BUSY`, `CHANNEL_UNKNOWN`, `CHANNEL_CLOSED`; `CLOSE_ORDER_MISSING` if there is no agreement yet
+   * @throws {MoneyError} `CHANNEL_BUSY`, `CHANNEL_UNKNOWN`, `CHANNEL_CLOSED`; `CLOSE_ORDER_MISSING` if there is no agreement that
+   *   still counts
    */
   close(channel: string, order?: CoopCloseOrder, options: AbortOptions = {}): Promise<ChainReceipt> {
-    return this.#closes.run(
-      channel,
-      async () => {
-        await this.retire(channel)
-        if ((await this.refresh(channel)).state === 'closed') {
-          throw new MoneyError(
-            'CHANNEL_CLOSED',
-            `Channel ${channel} is closed already: the rest of its deposit went back`
-          )
-        }
-        const record = await this.#change(channel, c => {
-          if (order === undefined) {
-            return c
-          }
-          requireFairClose(c, order)
-          return { ...c, closeOrder: order }
-        })
-        if (record.closeOrder === undefined) {
-          throw new MoneyError(
-            'CLOSE_ORDER_MISSING',
-            `The payee has not agreed to close ${channel}: ask it, or start to close alone`
-          )
-        }
-        const receipt = await this.#components.chain.coopClose(channel, record.closeOrder)
-        const { cumulative } = record.closeOrder
-        await this.#change(channel, c => closedChannel(c, cumulative))
-        return receipt
-      },
-      options
-    )
+    return this.#closing.close(channel, order, options)
   }
 
   /** Starts to close without the payee, who has the challenge period to claim. */
   startClose(channel: string, options: AbortOptions = {}): Promise<ChainReceipt> {
-    return this.#closes.run(
-      channel,
-      async () => {
-        await this.retire(channel)
-        return this.#components.chain.startClose(channel)
-      },
-      options
-    )
+    return this.#closing.startClose(channel, options)
   }
 
   /** Finishes a lone close once the challenge period is over. */
   finish(channel: string, options: AbortOptions = {}): Promise<ChainReceipt> {
-    return this.#closes.run(
-      channel,
-      async () => {
-        const receipt = await this.#components.chain.finish(channel)
-        await this.#change(channel, c => closedChannel(c, c.settled))
-        return receipt
-      },
-      options
-    )
+    return this.#closing.finish(channel, options)
   }
 
   list(): PayerChannelInfo[] {
-    return this.#book.values().map(describe)
+    return this.#desk.book.values().map(describeChannel)
   }
 
   /** The highest voucher signed on a channel; undefined before the first. */
   highest(channel: string): Voucher | undefined {
-    const record = this.#must(channel)
-    return record.signature.byteLength === 0 ? undefined : this.#voucherOf(record)
-  }
-
-  #sign(c: PayerChannel): PayerChannel {
-    return { ...c, signature: this.#signed(c).signature }
-  }
-
-  #signed(c: PayerChannel): Voucher {
-    const { channel, openedLt, signed: cumulative } = c
-    return signVoucher(this.#components.key, c.terms.globalId, { channel, openedLt, cumulative })
-  }
-
-  #voucherOf(c: PayerChannel): Voucher {
-    // Before the first voucher: one over zero, for a job that costs nothing.
-    if (c.signature.byteLength === 0) {
-      return this.#signed(c)
-    }
-    return { channel: c.channel, openedLt: c.openedLt, cumulative: c.signed, signature: c.signature }
-  }
-
-  #change(
-    channel: string,
-    change: (c: PayerChannel, also: Parameters<Parameters<ChannelBook<PayerChannel>['update']>[1]>[1]) => PayerChannel
-  ) {
-    return this.#book.update(channel, (c, also) => change(c ?? this.#must(channel), also))
-  }
-
-  #must(channel: string): PayerChannel {
-    const record = this.#book.get(channel)
-    if (record === undefined) {
-      throw new MoneyError('CHANNEL_UNKNOWN', `No channel ${channel} in the ledger: see the list of channels`)
-    }
-    return record
-  }
-}
-
-function describe(c: PayerChannel): PayerChannelInfo {
-  return {
-    channel: c.channel,
-    peerId: c.peerId,
-    payeeAddress: c.terms.payeeAddress,
-    terms: c.terms,
-    state: c.state,
-    openedLt: c.openedLt,
-    deposit: c.deposit,
-    signed: c.signed,
-    settled: c.settled,
-    used: addNano(c.spent, c.promised),
-    credit: channelCredit(c),
-    uncertain: c.uncertain,
-    room: channelRoom(c),
-    runningJobs: c.running.length,
-    pendingDeposit: c.pending?.amount ?? ZERO_NANO_TON,
-    openedAtMs: c.openedAtMs,
-    lastUsedAtMs: c.lastUsedAtMs,
-    closeAtMs: c.closeAtMs,
-    closeAgreed: c.closeOrder !== undefined
+    const record = this.#desk.must(channel)
+    return record.signature.byteLength === 0 ? undefined : this.#desk.voucherOf(record)
   }
 }

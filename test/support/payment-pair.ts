@@ -2,7 +2,7 @@ import { ed25519FromSeed } from '../../src/core/ed25519.ts'
 import { silentLogger } from '../../src/core/logger.ts'
 import { type NanoTon, nanoTon } from '../../src/core/nano-ton.ts'
 import type { ChannelTerms } from '../../src/payments/chain.ts'
-import type { DepositPolicy, PaidProvider, PayeeInit } from '../../src/payments/index.ts'
+import type { DepositPolicy, PaidProvider, PayeeInit, PayerInit } from '../../src/payments/index.ts'
 import { Ledger, PayeeChannels, PayerChannels } from '../../src/payments/index.ts'
 import { payerRecord } from '../../src/payments/ledger-records.ts'
 import { decodeRecord } from '../../src/payments/record-codec.ts'
@@ -45,6 +45,8 @@ export class PaymentPair {
   readonly clock = { nowMs: () => this.chain.nowMs }
   payerDisk = new FakeLedgerDatabase()
   payeeDisk = new FakeLedgerDatabase()
+  /** Limits and times of the payer; kept over its restarts. */
+  payerInit: PayerInit = { depositExpiryMs: 90_000, pollMs: 1_000 }
   payer!: PayerChannels
   payee!: PayeeChannels
   #salt = 0
@@ -72,7 +74,7 @@ export class PaymentPair {
           this.chain.nowMs += ms
         }
       },
-      { depositExpiryMs: 90_000, pollMs: 1_000 }
+      this.payerInit
     )
     return this.payer
   }
@@ -121,6 +123,16 @@ export class PaymentPair {
       throw new Error('The payer does not know this channel')
     }
     return info
+  }
+}
+
+/** A provider with keys of its own. */
+export function providerOf(n: number): PaidProvider {
+  return {
+    ...PROVIDER,
+    peerId: `${PROVIDER_PEER}${n}`,
+    payeeKey: ed25519FromSeed(new Uint8Array(32).fill(100 + n)).publicKey,
+    payeeAddress: `0:${(0x40 + n).toString(16).repeat(32)}`
   }
 }
 

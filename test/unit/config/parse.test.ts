@@ -39,6 +39,11 @@ describe('parseConfig', () => {
       client: {
         deposit: 500_000_000n,
         maxDeposit: 5_000_000_000n,
+        maxDepositPerDay: 20_000_000_000n,
+        topUpBelowPercent: 25,
+        maxJobCost: 1_000_000_000n,
+        maxSpendPerDay: 10_000_000_000n,
+        maxWindowTokens: 32,
         maxPrices: { promptPerMTokens: 200_000_000n, completionPerMTokens: 600_000_000n },
         challengeSeconds: 21_600,
         candidates: 2,
