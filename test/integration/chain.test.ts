@@ -197,7 +197,7 @@ describe('a chain that is stopped and started again', () => {
     const { channel } = await payer.chain.openChannel(terms(payer, payee), milliTon(1_000))
     const before = {
       balance: await payer.wallet.balance(),
-      view: await payer.chain.readChannel(channel),
+      view: { ...(await payer.chain.readChannel(channel)), asOfMs: 0 },
       history: await payer.chain.transactionsOf(payer.wallet.address)
     }
     const { height } = await payer.chain.tip()
@@ -209,7 +209,7 @@ describe('a chain that is stopped and started again', () => {
       const again = await second.party(1)
       const after = {
         balance: await again.wallet.balance(),
-        view: await again.chain.readChannel(channel),
+        view: { ...(await again.chain.readChannel(channel)), asOfMs: 0 },
         history: await again.chain.transactionsOf(again.wallet.address)
       }
       assert.deepEqual(after, before)
