@@ -46,6 +46,12 @@ export class SimBlockchain extends Blockchain {
     return loadParams(this.config).get(id)
   }
 
+  setConfigParam(id: number, value: Cell): void {
+    const params = loadParams(this.config)
+    params.set(id, value)
+    this.setConfig(beginCell().storeDictDirect(params).endCell())
+  }
+
   /** Accounts, config and logical time; no transactions. */
   toSerializable(): SerializedBlockchain {
     return snapshotToSerializable({ ...this.snapshot(), transactions: [] })

@@ -203,6 +203,11 @@ export class SimChain {
     return this.#chain.configParam(id)
   }
 
+  /** From the next message on: a vote of validators that nobody had to wait for. */
+  setConfigParam(id: number, value: Cell): void {
+    this.#chain.setConfigParam(id, value)
+  }
+
   async serialize(): Promise<SerializedChain> {
     return this.#turns.take('chain', () => ({
       version: 1,

@@ -8,7 +8,7 @@ import { AccountMemory } from './account-memory.ts'
 import { AccountReader } from './account-reader.ts'
 import { BlockMemory } from './block-memory.ts'
 import { BocSender } from './boc-sender.ts'
-import { ConfigReader } from './config-reader.ts'
+import { ConfigReader, type FreshOption } from './config-reader.ts'
 import { Endpoint, type EndpointInit } from './endpoint.ts'
 import { EndpointPool } from './endpoint-pool.ts'
 import { TipReader } from './tip-reader.ts'
@@ -166,7 +166,7 @@ export class ChainRpc {
    * @throws {ChainUnreachableError} `CHAIN_UNREACHABLE`
    * @throws {ChainInconsistentError} `CHAIN_INCONSISTENT`, `CHAIN_WRONG_NETWORK`
    */
-  async configParam(id: number, options: AbortOptions = {}): Promise<Cell> {
+  async configParam(id: number, options: AbortOptions & FreshOption = {}): Promise<Cell> {
     return this.#config.read(id, options)
   }
 

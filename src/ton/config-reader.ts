@@ -13,6 +13,14 @@ const KEPT_MS = 5 * 60_000
 /** Two servers may be on either side of a change for a moment. */
 const CHANGE_LIMIT_MS = 5_000
 
+export interface FreshOption {
+  /**
+   * Asks again, however lately it was asked.
+   * @default false
+   */
+  fresh?: boolean
+}
+
 export interface ConfigReaderComponents {
   pool: EndpointPool
   clock: Clock
@@ -33,9 +41,9 @@ export class ConfigReader {
    * @throws {ChainUnreachableError} `CHAIN_UNREACHABLE`
    * @throws {ChainInconsistentError} `CHAIN_INCONSISTENT`, `CHAIN_WRONG_NETWORK`
    */
-  async read(id: number, options: AbortOptions = {}): Promise<Cell> {
+  async read(id: number, { fresh = false, ...options }: AbortOptions & FreshOption = {}): Promise<Cell> {
     const { clock } = this.#components
-    const kept = this.#kept.get(id)
+    const kept = fresh ? undefined : this.#kept.get(id)
     if (kept !== undefined && Math.abs(clock.nowMs() - kept.atMs) < KEPT_MS) {
       return kept.cell
     }

@@ -1,3 +1,4 @@
+import { systemClock } from '../core/clock.ts'
 import type { Ed25519KeyPair } from '../core/ed25519.ts'
 import type { ChainRpcComponents, ChainRpcInit } from './chain-rpc.ts'
 import type { TonChain } from './ton-chain.ts'
@@ -7,8 +8,11 @@ import { systemSleep } from './wait.ts'
 export { ChainRefusedError, ChainTimeoutError, ChainUnreachableError, NotEnoughBalanceError } from './chain-errors.ts'
 export { type ChannelTerms, channelAddress } from './channel-address.ts'
 export { CHANNEL_EXIT_CODES } from './channel-contract.ts'
+export type { ChainReceipt, ClaimVoucher, CoopCloseOrder } from './channel-orders.ts'
+export type { ChannelView } from './channel-view.ts'
 export { ChainInconsistentError, ChainLaggingError, ChainWrongNetworkError } from './endpoint-errors.ts'
-export type { ChainReceipt, ChannelView, ClaimVoucher, CoopCloseOrder, TonChain } from './ton-chain.ts'
+export type { OpenedChannel } from './opened-channels.ts'
+export type { TonChain } from './ton-chain.ts'
 export type { SentTransfer, TonWallet, WalletSharedNotice } from './ton-wallet.ts'
 export { type ChainTransaction, networkFees, type OutgoingMessage } from './transactions.ts'
 
@@ -46,19 +50,19 @@ export async function createTon(
   components: TonComponents,
   init: TonInit
 ): Promise<{ chain: TonChain; wallet: TonWallet }> {
-  const [{ ChainRpc }, { TonChain }, { TonWallet }] = await Promise.all([
+  const [{ ChainRpc }, { TonChain }, { TonWallet }, { PriceBoard }] = await Promise.all([
     import('./chain-rpc.ts'),
     import('./ton-chain.ts'),
-    import('./ton-wallet.ts')
+    import('./ton-wallet.ts'),
+    import('./price-board.ts')
   ])
   const sleep = components.sleep ?? systemSleep
   const rpc = new ChainRpc(components, init)
+  const prices = new PriceBoard({ rpc, clock: components.clock ?? systemClock })
   const { onWalletShared } = components
-  const wallet = new TonWallet(
-    { rpc, sleep, ...(onWalletShared === undefined ? {} : { onShared: onWalletShared }) },
-    init
-  )
-  return { chain: new TonChain({ rpc, wallet, sleep }, init), wallet }
+  const shared = onWalletShared === undefined ? {} : { onShared: onWalletShared }
+  const wallet = new TonWallet({ rpc, prices, sleep, ...shared }, init)
+  return { chain: new TonChain({ rpc, wallet, prices, sleep }, init), wallet }
 }
 
 /** Raw address of the W5 wallet that a key has on a network. Makes no request. */

@@ -1,14 +1,11 @@
-import { Address, type Builder, beginCell, type Cell, external, storeMessage, type Transaction } from '@ton/core'
+import { beginCell } from '@ton/core'
 import type { AbortOptions } from '../core/abort.ts'
 import { MoneyError, UsageError } from '../core/errors.ts'
-import { type NanoTon, nanoTon, ZERO_NANO_TON } from '../core/nano-ton.ts'
+import { minNano, type NanoTon, subNanoFloor } from '../core/nano-ton.ts'
 import { Turns } from '../core/turns.ts'
-import { beforeSending, ChainRefusedError, ChainTimeoutError, channelMissing, exitCodeText } from './chain-errors.ts'
-import type { AccountView, ChainRpc } from './chain-rpc.ts'
-import { type ChannelTerms, channelAddress, channelCode, channelStateInit } from './channel-address.ts'
+import { beforeSending, ChainTimeoutError, channelMissing } from './chain-errors.ts'
+import { type ChannelTerms, channelAddress, channelStateInit } from './channel-address.ts'
 import {
-  CHANNEL_EXIT_CODES,
-  loadChannelState,
   type SignedFields,
   storeClaim,
   storeCoopClose,
@@ -16,50 +13,18 @@ import {
   storeFund,
   storeStartClose
 } from './channel-contract.ts'
-import type { SentTransfer, TonWallet } from './ton-wallet.ts'
-import { type ChainTransaction, computeExitCode, messageId, readTransaction } from './transactions.ts'
+import { channelFees } from './channel-fees.ts'
+import type { ChannelMessage } from './channel-gas.ts'
+import type { ChainReceipt, ClaimVoucher, CoopCloseOrder } from './channel-orders.ts'
+import { nothingToClaim } from './channel-outcome.ts'
+import { ChannelSender, type ChannelWrite } from './channel-sender.ts'
+import { type ChannelView, channelView } from './channel-view.ts'
+import { claimExternally, claimTooSmall } from './external-claim.ts'
+import { type OpenedChannel, openedChannels } from './opened-channels.ts'
+import type { PriceBoard, PriceRpc } from './price-board.ts'
+import type { TonWallet, WalletRpc } from './ton-wallet.ts'
+import { type ChainTransaction, readTransaction } from './transactions.ts'
 import { poll, type Sleep } from './wait.ts'
-
-/** A channel as the chain has it. Amounts are zero and `openedLt` is 0 when it is missing. */
-export interface ChannelView {
-  state: 'open' | 'closing' | 'missing'
-  deposit: NanoTon
-  settled: NanoTon
-  /** When a started close may be finished, Unix milliseconds; 0 unless closing. */
-  closeAtMs: number
-  openedLt: bigint
-  /** Nanotons the contract holds now. */
-  balance: NanoTon
-  /** Chain time of the block this was read from, Unix milliseconds. */
-  asOfMs: number
-}
-
-/** A voucher as the contract takes it. */
-export interface ClaimVoucher {
-  openedLt: bigint
-  cumulative: NanoTon
-  /** Of the payer, 64 bytes. */
-  signature: Uint8Array
-}
-
-/** The payee's agreement to close now with `cumulative` paid in all; more than is settled only if the payer sends it. */
-export interface CoopCloseOrder {
-  openedLt: bigint
-  cumulative: NanoTon
-  /** Last second in which the agreement counts, Unix seconds of the chain. */
-  validUntil: number
-  /** 64 bytes. */
-  payeeSignature: Uint8Array
-}
-
-/** What a message to a channel came to. */
-export interface ChainReceipt {
-  /**
-   * Hash of the channel's transaction, hex. After a close some servers no longer show a channel's history: then it is
-   * the hash of the transaction in which our wallet got its share.
-   */
-  transaction: string
-}
 
 export interface TonChainInit {
   /** Network: −239 mainnet, −3 testnet, −217 simnet. */
@@ -71,25 +36,19 @@ export interface TonChainInit {
   timeoutMs?: number
 }
 
+/** What channels need of the chain's endpoint. */
+export interface TonRpc extends WalletRpc, PriceRpc {
+  tip(options?: AbortOptions): Promise<{ height: number; hash: Uint8Array }>
+}
+
 export interface TonChainComponents {
-  rpc: ChainRpc
+  rpc: TonRpc
   wallet: TonWallet
+  prices: PriceBoard
   sleep: Sleep
 }
 
 const TIMEOUT_MS = 90_000
-
-/** Attached to a message for gas, and for an opening's storage reserve; what is left comes back. Not a price. */
-const ATTACHED: NanoTon = nanoTon(50_000_000n)
-
-const NO_CHANNEL: Omit<ChannelView, 'asOfMs'> = {
-  state: 'missing',
-  deposit: ZERO_NANO_TON,
-  settled: ZERO_NANO_TON,
-  closeAtMs: 0,
-  openedLt: 0n,
-  balance: ZERO_NANO_TON
-}
 
 /**
  * Channels over toncenter. Every write resolves once its transaction is visible and succeeded. An error whose
@@ -97,18 +56,22 @@ const NO_CHANNEL: Omit<ChannelView, 'asOfMs'> = {
  */
 export class TonChain {
   readonly globalId: number
-  readonly #rpc: ChainRpc
+  readonly #rpc: TonRpc
   readonly #wallet: TonWallet
+  readonly #prices: PriceBoard
+  readonly #sender: ChannelSender
   readonly #sleep: Sleep
   readonly #timeoutMs: number
   readonly #turns = new Turns()
 
-  constructor({ rpc, wallet, sleep }: TonChainComponents, init: TonChainInit) {
+  constructor({ rpc, wallet, prices, sleep }: TonChainComponents, init: TonChainInit) {
     this.globalId = init.globalId
     this.#rpc = rpc
     this.#wallet = wallet
+    this.#prices = prices
     this.#sleep = sleep
     this.#timeoutMs = init.timeoutMs ?? TIMEOUT_MS
+    this.#sender = new ChannelSender({ rpc, wallet, prices, sleep }, this.#timeoutMs)
   }
 
   /**
@@ -138,7 +101,7 @@ export class TonChain {
    * @throws {MoneyError} `CHANNEL_FOREIGN` if another contract lives at the address
    */
   async readChannel(channel: string, options: AbortOptions = {}): Promise<ChannelView> {
-    return viewOf(channel, await this.#rpc.account(channel, options))
+    return channelView(channel, await this.#rpc.account(channel, options))
   }
 
   /**
@@ -165,13 +128,8 @@ export class TonChain {
           }
         )
       }
-      const receipt = await this.#send(
-        channel,
-        storeFund(deposit),
-        nanoTon(deposit + ATTACHED),
-        options,
-        channelStateInit(terms)
-      )
+      const message = { kind: 'open', body: storeFund(deposit), deposit, init: channelStateInit(terms) } as const
+      const receipt = await this.#sender.send(channel, message, options)
       const { openedLt } = await this.#waitForView(channel, 'The channel', view => view.state === 'open', options)
       return { ...receipt, channel, openedLt }
     })
@@ -183,7 +141,7 @@ export class TonChain {
    * @throws {MoneyError} `CHANNEL_MISSING`, and the errors of {@link openChannel}
    */
   async topUp(channel: string, amount: NanoTon, options: AbortOptions = {}): Promise<ChainReceipt> {
-    return this.#write(channel, storeFund(amount), nanoTon(amount + ATTACHED), options)
+    return this.#write(channel, { kind: 'topUp', body: storeFund(amount), deposit: amount }, options)
   }
 
   /**
@@ -193,45 +151,50 @@ export class TonChain {
    */
   async claim(channel: string, voucher: ClaimVoucher, options: AbortOptions = {}): Promise<ChainReceipt> {
     const body = storeClaim(this.#signed(channel, voucher, voucher.signature))
-    const receipt = await this.#write(channel, body, ATTACHED, options, view => requireUnpaid(channel, view, voucher))
+    let before: ChannelView | undefined
+    const receipt = await this.#write(channel, { kind: 'claim', body }, options, view => {
+      before = view
+      requireUnpaid(channel, view, voucher)
+    })
     // The server that showed the transaction may not be the one that shows the account next.
-    const paid = (view: ChannelView): boolean =>
-      view.openedLt !== voucher.openedLt || view.settled >= voucher.cumulative
+    const settledBefore = before?.settled ?? 0n
+    const paid = (view: ChannelView): boolean => view.openedLt !== voucher.openedLt || view.settled > settledBefore
     await this.#waitForView(channel, 'The claim', paid, options)
     return receipt
   }
 
   /**
-   * Claims without a coin in the wallet: gas comes out of the payout.
+   * Claims without a coin in the wallet: fees come out of the payout.
    *
-   * @throws {MoneyError} `CLAIM_TOO_SMALL` if the payout would not cover it, and the errors of {@link claim}
+   * @throws {MoneyError} `CLAIM_TOO_SMALL` if the payout does not cover them, `CHANNEL_CLOSED` if the channel is closed
+   *   before the claim lands, and the errors of {@link claim}
    */
   async claimExternally(channel: string, voucher: ClaimVoucher, options: AbortOptions = {}): Promise<ChainReceipt> {
     return this.#turns.take(channel, async () => {
       const account = await beforeSending(this.#rpc.account(channel, options))
-      const view = viewOf(channel, account)
+      const view = channelView(channel, account)
       if (view.state === 'missing') {
         throw channelMissing(channel)
       }
       requireUnpaid(channel, view, voucher)
-      const body = beginCell()
-        .store(storeClaim(this.#signed(channel, voucher, voucher.signature)))
-        .endCell()
-      const message = external({ to: Address.parseRaw(channel), body })
-      try {
-        await this.#rpc.sendBoc(beginCell().store(storeMessage(message)).endCell().toBoc(), options)
-      } catch (err) {
-        throw explainExternal(channel, err)
+      const { externalClaimAbove } = channelFees(await beforeSending(this.#prices.prices(options)))
+      const payout = minNano(subNanoFloor(voucher.cumulative, view.settled), view.balance)
+      if (payout <= externalClaimAbove) {
+        throw claimTooSmall(channel, payout, externalClaimAbove)
       }
-      const isOurs = (tx: Transaction): boolean =>
-        tx.inMessage?.info.type === 'external-in' && tx.inMessage.body.hash().equals(body.hash())
-      const check = async (): Promise<Transaction | undefined> =>
-        (await this.#rpc.transactions(channel, account.lastLt, undefined, options)).find(isOurs)
-      const tx = await poll(check, { limitMs: this.#timeoutMs }, this.#sleep, options)
-      if (tx === undefined) {
-        throw new ChainTimeoutError(`The external claim on channel ${channel}`, this.#timeoutMs, { channel })
-      }
-      return { transaction: tx.hash().toString('hex') }
+      const transaction = await claimExternally(
+        { rpc: this.#rpc, sleep: this.#sleep, readChannel: readOptions => this.readChannel(channel, readOptions) },
+        {
+          channel,
+          body: beginCell()
+            .store(storeClaim(this.#signed(channel, voucher, voucher.signature)))
+            .endCell(),
+          openedLt: view.openedLt,
+          before: { settled: view.settled, lastLt: account.lastLt, asOfMs: view.asOfMs }
+        },
+        { ...options, timeoutMs: this.#timeoutMs }
+      )
+      return { transaction }
     })
   }
 
@@ -242,7 +205,7 @@ export class TonChain {
    */
   async coopClose(channel: string, order: CoopCloseOrder, options: AbortOptions = {}): Promise<ChainReceipt> {
     const statement = { ...this.#signed(channel, order, order.payeeSignature), validUntil: order.validUntil }
-    return this.#write(channel, storeCoopClose(statement), ATTACHED, options)
+    return this.#write(channel, { kind: 'coopClose', body: storeCoopClose(statement) }, options)
   }
 
   /**
@@ -251,7 +214,7 @@ export class TonChain {
    * @throws {MoneyError} `CHANNEL_MISSING`, and the errors of {@link openChannel}
    */
   async startClose(channel: string, options: AbortOptions = {}): Promise<ChainReceipt> {
-    return this.#write(channel, storeStartClose(), ATTACHED, options)
+    return this.#write(channel, { kind: 'startClose', body: storeStartClose() }, options)
   }
 
   /**
@@ -260,7 +223,30 @@ export class TonChain {
    * @throws {MoneyError} `CHANNEL_MISSING`, and the errors of {@link openChannel}
    */
   async finish(channel: string, options: AbortOptions = {}): Promise<ChainReceipt> {
-    return this.#write(channel, storeFinish(), ATTACHED, options)
+    return this.#write(channel, { kind: 'finish', body: storeFinish() }, options)
+  }
+
+  /**
+   * What each message costs in the end, at the chain's prices of the hour.
+   *
+   * @throws {ChainUnreachableError} `CHAIN_UNREACHABLE`
+   * @throws {MoneyError} `CHAIN_PRICES_INVALID`
+   */
+  async fees(options: AbortOptions = {}): Promise<Readonly<Record<ChannelMessage, NanoTon>>> {
+    return channelFees(await this.#prices.prices(options)).cost
+  }
+
+  /**
+   * Every channel that our wallet ever opened, newest first, from the wallet's own history: the terms of all of them,
+   * also of those that are closed.
+   *
+   * @throws {ChainHistoryIncompleteError} `CHAIN_HISTORY_INCOMPLETE`, with what was found
+   * @throws {ChainUnreachableError} `CHAIN_UNREACHABLE`
+   */
+  async openedChannels(options: AbortOptions = {}): Promise<OpenedChannel[]> {
+    const wallet = this.#wallet.address
+    const { lastLt } = await this.#rpc.account(wallet, options)
+    return openedChannels(this.#rpc, { wallet, lastLt }, options)
   }
 
   /**
@@ -290,8 +276,7 @@ export class TonChain {
   /** One message to an existing channel; others to the same channel wait. */
   async #write(
     channel: string,
-    body: (builder: Builder) => void,
-    value: NanoTon,
+    message: ChannelWrite,
     options: AbortOptions,
     check: (view: ChannelView) => void = () => undefined
   ): Promise<ChainReceipt> {
@@ -301,58 +286,8 @@ export class TonChain {
         throw channelMissing(channel)
       }
       check(view)
-      return this.#send(channel, body, value, options)
+      return this.#sender.send(channel, message, options)
     })
-  }
-
-  async #send(
-    channel: string,
-    body: (builder: Builder) => void,
-    value: NanoTon,
-    options: AbortOptions,
-    init?: { code: Cell; data: Cell }
-  ): Promise<ChainReceipt> {
-    const to = Address.parseRaw(channel)
-    const cell = beginCell().store(body).endCell()
-    const sent = await this.#wallet.transfer(
-      { to, value, bounce: true, body: cell, ...(init === undefined ? {} : { init }) },
-      options
-    )
-    const what = `The message to channel ${channel}`
-    const outcome = await poll(
-      () => this.#findOutcome(channel, sent, options),
-      { limitMs: this.#timeoutMs },
-      this.#sleep,
-      options
-    )
-    if (outcome === undefined) {
-      throw new ChainTimeoutError(what, this.#timeoutMs, { channel })
-    }
-    if (!outcome.accepted) {
-      throw refusal(channel, outcome.exitCode)
-    }
-    return { transaction: outcome.transaction }
-  }
-
-  /** What the channel did with our message, from its own history or, where that is gone, from what came back. */
-  async #findOutcome(channel: string, sent: SentTransfer, options: AbortOptions): Promise<Outcome | undefined> {
-    const own = await this.#rpc.transactions(channel, sent.lt, undefined, options)
-    const handled = own.find(tx => {
-      const id = messageId(tx.inMessage)
-      return id?.from === this.#wallet.address && id.createdLt === sent.createdLt
-    })
-    if (handled !== undefined) {
-      const accepted = handled.description.type === 'generic' && !handled.description.aborted
-      return { accepted, exitCode: computeExitCode(handled), transaction: handled.hash().toString('hex') }
-    }
-    const back = (await this.#rpc.transactions(this.#wallet.address, sent.lt, undefined, options)).find(tx =>
-      isReply(tx, channel, sent)
-    )
-    if (back === undefined || (await this.readChannel(channel, options)).state !== 'missing') {
-      return undefined
-    }
-    const accepted = messageId(back.inMessage)?.bounced === false
-    return { accepted, exitCode: undefined, transaction: back.hash().toString('hex') }
   }
 
   async #waitForView(
@@ -373,64 +308,8 @@ export class TonChain {
   }
 }
 
-interface Outcome {
-  accepted: boolean
-  exitCode: number | undefined
-  transaction: string
-}
-
-function isReply(tx: Transaction, channel: string, sent: SentTransfer): boolean {
-  const id = messageId(tx.inMessage)
-  return id?.from === channel && id.createdLt > sent.createdLt
-}
-
-function refusal(channel: string, exitCode: number | undefined): MoneyError {
-  if (exitCode === CHANNEL_EXIT_CODES.nothingToClaim) {
-    return nothingToClaim(channel, undefined, { exitCode })
-  }
-  return new ChainRefusedError(`the message to channel ${channel}`, exitCodeText(exitCode), { channel, exitCode })
-}
-
 function requireUnpaid(channel: string, view: ChannelView, voucher: ClaimVoucher): void {
   if (view.openedLt === voucher.openedLt && view.settled >= voucher.cumulative) {
     throw nothingToClaim(channel, view.settled, { sent: false })
   }
-}
-
-/** A contract that does not accept an external message names its exit code in the endpoint's words at best. */
-function explainExternal(channel: string, err: unknown): unknown {
-  const tooSmall = new RegExp(`\\b${CHANNEL_EXIT_CODES.payoutTooSmall}\\b`)
-  return err instanceof ChainRefusedError && tooSmall.test(err.message)
-    ? new MoneyError('CLAIM_TOO_SMALL', `The payout of ${channel} does not cover the fees of an external claim`, {
-        cause: err,
-        details: { channel, sent: false }
-      })
-    : err
-}
-
-function nothingToClaim(
-  channel: string,
-  settled: NanoTon | undefined,
-  details: { sent?: boolean; exitCode?: number }
-): MoneyError {
-  return new MoneyError('NOTHING_TO_CLAIM', `Channel ${channel} has paid this voucher, or a higher one, already`, {
-    details: { channel, settled, ...details }
-  })
-}
-
-function viewOf(channel: string, account: AccountView): ChannelView {
-  const asOfMs = account.chainTime * 1000
-  if (!account.active || account.code === undefined || account.data === undefined) {
-    return { ...NO_CHANNEL, balance: account.balance, asOfMs }
-  }
-  if (!account.code.equals(channelCode())) {
-    throw new MoneyError('CHANNEL_FOREIGN', `The contract at ${channel} is not a channel of this version`, {
-      details: { channel, sent: false }
-    })
-  }
-  const { state, deposit, settled, closeAt, openedLt } = loadChannelState(account.data.beginParse())
-  if (state === 'new') {
-    return { ...NO_CHANNEL, balance: account.balance, asOfMs }
-  }
-  return { state, deposit, settled, closeAtMs: closeAt * 1000, openedLt, balance: account.balance, asOfMs }
 }

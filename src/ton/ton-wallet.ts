@@ -2,7 +2,7 @@ import { Address, type Transaction } from '@ton/core'
 import type { AbortOptions } from '../core/abort.ts'
 import type { Ed25519KeyPair } from '../core/ed25519.ts'
 import { errorMessage } from '../core/errors.ts'
-import { type NanoTon, nanoTon } from '../core/nano-ton.ts'
+import type { NanoTon } from '../core/nano-ton.ts'
 import { completeHistory, type HistoryRpc } from './account-history.ts'
 import {
   beforeSending,
@@ -13,9 +13,11 @@ import {
   walletShared
 } from './chain-errors.ts'
 import type { AccountView } from './chain-rpc.ts'
+import type { PriceBoard } from './price-board.ts'
 import { poll, type Sleep } from './wait.ts'
 import { batchSize } from './wallet-batch.ts'
 import { externalBodyHash, type Fate, fateOf, sentTransfers } from './wallet-fate.ts'
+import { walletFee } from './wallet-fees.ts'
 import { readSeqno, type Transfer, type WalletMessage, WalletSigner } from './wallet-message.ts'
 import { type Waiting, WaitingList } from './wallet-queue.ts'
 
@@ -57,6 +59,7 @@ export interface WalletSharedNotice {
 
 export interface TonWalletComponents {
   rpc: WalletRpc
+  prices: PriceBoard
   sleep: Sleep
   /** Told once for each message of somebody else that is noticed. */
   onShared?: (notice: WalletSharedNotice) => void
@@ -89,9 +92,6 @@ const MAX_BATCH = 32
 /** Times that a transfer is signed anew because somebody else used its seqno. */
 const MAX_DISPLACED = 8
 
-/** Kept back for the wallet's own fees when its balance is checked. Not a price: the chain decides that. */
-const FEE_MARGIN: NanoTon = nanoTon(10_000_000n)
-
 /**
  * A W5 wallet (v5r1) with one writer: transfers wait while a message is under way, and those that wait go out together
  * in the next. A message is signed anew only after the chain proved that the last one never lands.
@@ -100,6 +100,7 @@ export class TonWallet {
   /** Raw address. */
   readonly address: string
   readonly #rpc: WalletRpc
+  readonly #prices: PriceBoard
   readonly #sleep: Sleep
   readonly #onShared: (notice: WalletSharedNotice) => void
   readonly #signer: WalletSigner
@@ -114,8 +115,9 @@ export class TonWallet {
   /** Up to here every message of somebody else was told of. */
   #noticedLt = 0n
 
-  constructor({ rpc, sleep, onShared }: TonWalletComponents, init: TonWalletInit) {
+  constructor({ rpc, prices, sleep, onShared }: TonWalletComponents, init: TonWalletInit) {
     this.#rpc = rpc
+    this.#prices = prices
     this.#sleep = sleep
     this.#onShared = onShared ?? (() => undefined)
     this.#signer = new WalletSigner(init.key, init.globalId)
@@ -159,12 +161,15 @@ export class TonWallet {
     let batch: readonly Entry[] = this.#list.waiting.slice()
     try {
       const account = await beforeSending(this.#freshAccount(options))
-      const values = this.#list.waiting.map(({ item }) => item.value)
-      const size = batchSize(values, account.balance, feeOf, MAX_BATCH)
+      const prices = await beforeSending(this.#prices.prices(options))
+      const needOf = (transfers: readonly Transfer[]): bigint =>
+        walletFee(prices, transfers, account.active) + transfers.reduce((sum, { value }) => sum + value, 0n)
+      const waiting = this.#list.waiting.map(({ item }) => item)
+      const size = batchSize(waiting.slice(0, MAX_BATCH), account.balance, needOf)
       batch = this.#list.take(Math.max(size, 1))
       const [first] = batch
       if (size === 0 && first !== undefined) {
-        throw new NotEnoughBalanceError(this.address, account.balance, nanoTon(first.item.value + feeOf(1)))
+        throw new NotEnoughBalanceError(this.address, account.balance, needOf([first.item]))
       }
       if (batch.length > 0) {
         this.#settle(batch, await this.#send(batch, account, options))
@@ -236,14 +241,17 @@ export class TonWallet {
     return fate
   }
 
-  /** Whether the endpoint took the message. What it answers is no proof of anything: the chain is asked. */
+  /**
+   * Whether the endpoint took the message. What it answers is no proof that it landed or not: a refusal may come from a
+   * server that has seen it land, and without an answer it may have arrived. Throws only what says that nobody has it.
+   */
   async #handIn(message: WalletMessage, options: AbortOptions): Promise<boolean> {
     try {
       await this.#rpc.sendBoc(message.boc, options)
       return true
     } catch (err) {
-      // A refusal may come from a server that has seen the message land; without an answer it may have arrived.
-      if (err instanceof ChainRefusedError || (err instanceof ChainUnreachableError && err.details['sent'] !== false)) {
+      const isDoubtful = err instanceof ChainRefusedError || err instanceof ChainUnreachableError
+      if (isDoubtful && err.details['sent'] !== false) {
         return false
       }
       throw err
@@ -324,10 +332,6 @@ export class TonWallet {
 
 function isLost({ tries }: Entry): boolean {
   return tries > MAX_DISPLACED
-}
-
-function feeOf(transfers: number): NanoTon {
-  return nanoTon(FEE_MARGIN * BigInt(transfers))
 }
 
 function maxLt(a: bigint, b = 0n): bigint {

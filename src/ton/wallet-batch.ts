@@ -1,25 +1,22 @@
-import type { NanoTon } from '../core/nano-ton.ts'
-
 /**
  * How many of the waiting transfers, oldest first, go out together: as many as the balance pays for with their fees.
  * 0 if not even the first one is paid for.
  *
- * @param fee of a message that carries this many transfers
+ * @param needOf what a message with these transfers takes from the wallet; more for more
  */
-export function batchSize(
-  values: readonly NanoTon[],
-  balance: NanoTon,
-  fee: (transfers: number) => NanoTon,
-  limit: number
+export function batchSize<T>(
+  waiting: readonly T[],
+  balance: bigint,
+  needOf: (transfers: readonly T[]) => bigint
 ): number {
-  let sum = 0n
-  let size = 0
-  for (const value of values.slice(0, limit)) {
-    sum += value
-    if (sum + fee(size + 1) > balance) {
-      break
+  let [fits, tooMany] = [0, waiting.length + 1]
+  while (tooMany - fits > 1) {
+    const size = Math.floor((fits + tooMany) / 2)
+    if (needOf(waiting.slice(0, size)) <= balance) {
+      fits = size
+    } else {
+      tooMany = size
     }
-    size++
   }
-  return size
+  return fits
 }

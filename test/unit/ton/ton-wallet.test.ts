@@ -5,6 +5,7 @@ import { ed25519FromSeed } from '../../../src/core/ed25519.ts'
 import { type ErrorDetails, errorCode } from '../../../src/core/errors.ts'
 import { nanoTon } from '../../../src/core/nano-ton.ts'
 import { GLOBAL_IDS } from '../../../src/ton/index.ts'
+import { PriceBoard } from '../../../src/ton/price-board.ts'
 import { TonWallet, type TonWalletInit, type WalletSharedNotice } from '../../../src/ton/ton-wallet.ts'
 import { FaultyEndpoint, type SendFault, WalletChain } from '../../support/wallet-chain.ts'
 
@@ -42,9 +43,11 @@ describe('the wallet', () => {
     notices = []
   }
 
+  const parts = (rpc: FaultyEndpoint) => ({ rpc, prices: new PriceBoard({ rpc, clock: { nowMs: () => chain.nowMs } }) })
+
   function open(endpoint: FaultyEndpoint, key = newKey(), init: Partial<TonWalletInit> = {}): TonWallet {
     return new TonWallet(
-      { rpc: endpoint, sleep: ms => chain.pass(ms), onShared: notice => notices.push(notice) },
+      { ...parts(endpoint), sleep: ms => chain.pass(ms), onShared: notice => notices.push(notice) },
       { key, globalId: GLOBAL_IDS.simnet, ...init }
     )
   }
@@ -114,7 +117,7 @@ describe('the wallet', () => {
     assert.ok(notices.length > 0)
   })
 
-  for (const fault of ['lands, then refused', 'lost answer'] as const) {
+  for (const fault of ['lands, then duplicate', 'lost answer'] as const) {
     it(`P49 a message that ${fault === 'lost answer' ? 'got no answer' : 'was refused as a duplicate'} but landed is found on chain and paid once`, async () => {
       const endpoint = new FaultyEndpoint(chain)
       const wallet = await funded(endpoint)
@@ -128,7 +131,7 @@ describe('the wallet', () => {
   it('P49 a refused message is handed in again as it is, never signed anew while it may still land', async () => {
     const endpoint = new FaultyEndpoint(chain)
     const wallet = await funded(endpoint)
-    endpoint.sendFaults = ['refused', 'never arrived', 'forgotten']
+    endpoint.sendFaults = ['lost, yet duplicate', 'never arrived', 'forgotten']
     await wallet.send(receiver, value(1))
     assert.deepEqual([received(wallet, value(1)), endpoint.sent], [1, 4])
     assert.deepEqual(notices, [])
@@ -137,7 +140,7 @@ describe('the wallet', () => {
   it('P49 a message that never lands is given up only when the chain is past its validity', async () => {
     const endpoint = new FaultyEndpoint(chain)
     const wallet = await funded(endpoint)
-    endpoint.sendFaults = Array.from({ length: 100 }, () => 'refused')
+    endpoint.sendFaults = Array.from({ length: 100 }, () => 'lost, yet duplicate')
     const startedAt = chain.chain.block.utime
     await assert.rejects(wallet.send(receiver, value(1)), promisesNothingSent('CHAIN_TIMEOUT'))
     assert.ok(chain.chain.block.utime > startedAt + 60)
@@ -147,11 +150,20 @@ describe('the wallet', () => {
     assert.deepEqual([received(wallet, value(1)), received(wallet, value(2))], [0, 1])
   })
 
+  it('gives up at once what the endpoint refused and nobody else can have', async () => {
+    const endpoint = new FaultyEndpoint(chain)
+    const wallet = await funded(endpoint)
+    endpoint.sendFaults = ['refused']
+    await assert.rejects(wallet.send(receiver, value(1)), promisesNothingSent('CHAIN_REFUSED'))
+    await wallet.send(receiver, value(2))
+    assert.deepEqual([received(wallet, value(1)), received(wallet, value(2))], [0, 1])
+  })
+
   it('promises nothing while time stands still, and later finds its own message where it was given up', async () => {
     const endpoint = new FaultyEndpoint(chain)
     const wallet = await funded(endpoint)
     const frozen = new TonWallet(
-      { rpc: endpoint, sleep: async () => undefined, onShared: notice => notices.push(notice) },
+      { ...parts(endpoint), sleep: async () => undefined, onShared: notice => notices.push(notice) },
       { key: newKey(), globalId: GLOBAL_IDS.simnet }
     )
     await chain.fund(frozen.address, TON)
@@ -242,7 +254,8 @@ describe('the wallet', () => {
       'forgotten',
       'lost answer',
       'never arrived',
-      'lands, then refused',
+      'lands, then duplicate',
+      'lost, yet duplicate',
       'refused'
     )
     await fc.assert(
@@ -266,7 +279,7 @@ describe('the wallet', () => {
               await chain.pass(ms)
             }
             return new TonWallet(
-              { rpc: endpoint, sleep },
+              { ...parts(endpoint), sleep },
               { key, globalId: GLOBAL_IDS.simnet, validForSeconds: 10, timeoutMs: 40_000 }
             )
           })
