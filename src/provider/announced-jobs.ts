@@ -11,6 +11,7 @@ import { LIMITS } from '../wire/limits.ts'
 import { decodeOfferAnswer, encodeOffer } from '../wire/offer.ts'
 import { PROTOCOLS } from '../wire/protocols.ts'
 import type { EnclaveIdentity } from './enclave-identity.ts'
+import { offeredCost } from './job-price.ts'
 import { peerJobKey, type Slots } from './slots.ts'
 
 export interface AnnouncedJobsInit {
@@ -36,7 +37,9 @@ export interface AnnouncedJobsComponents {
 }
 
 /** An announcement for this enclave, within its price limits. */
-interface AddressedJob extends AcceptedJob {
+interface AddressedJob {
+  announcement: JobAnnouncement
+  recipient: Recipient
   from: string
   waitsUntilMs: number
 }
@@ -51,6 +54,8 @@ const MAX_WAITING = 64
 export interface AcceptedJob {
   announcement: JobAnnouncement
   recipient: Recipient
+  /** What the offer named as the most it may cost. */
+  maxCost: NanoTon
 }
 
 /**
@@ -130,10 +135,12 @@ export class AnnouncedJobs {
     }
     let accepted = false
     try {
-      accepted = await this.#offer(from, announcement)
+      const { body, maxCompletionTokens } = announcement
+      const maxCost = offeredCost(this.#init.prices, body, maxCompletionTokens)
+      accepted = await this.#offer(from, announcement, maxCost)
       if (accepted) {
         this.#components.slots.extend(key, this.#init.acceptedTtlMs)
-        this.#keep(key, { announcement, recipient })
+        this.#keep(key, { announcement, recipient, maxCost })
       }
     } catch (err) {
       this.#components.logger.debug('offer not answered', { job: key, code: errorCode(err) })
@@ -163,12 +170,14 @@ export class AnnouncedJobs {
     )
   }
 
-  async #offer(peerId: string, { jobId }: JobAnnouncement): Promise<boolean> {
+  /** Whether the client took the offer in time. It cannot be taken later, nor for more than it says. */
+  async #offer(peerId: string, { jobId }: JobAnnouncement, maxCost: NanoTon): Promise<boolean> {
     const { mesh, slots, clock } = this.#components
-    const { offerTtlMs, expectedTtftMs, prices, minimumDeposit, windowTokens } = this.#init
+    const { offerTtlMs, acceptedTtlMs, expectedTtftMs, prices, minimumDeposit, windowTokens } = this.#init
     const signal = AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(offerTtlMs)])
     const stream = await mesh.open(peerId, PROTOCOLS.offer, { maxFrameBytes: LIMITS.offerBytes, signal })
     try {
+      const expiresAtMs = clock.nowMs() + offerTtlMs
       await stream.write(
         encodeOffer({
           jobId,
@@ -177,12 +186,14 @@ export class AnnouncedJobs {
           expectedTtftMs,
           minimumDeposit,
           windowTokens,
-          expiresAtMs: clock.nowMs() + offerTtlMs
+          expiresAtMs,
+          maxCost,
+          startWithinMs: acceptedTtlMs
         })
       )
       const answer = await stream.read({ signal })
       await stream.close({ signal })
-      return answer !== undefined && decodeOfferAnswer(answer).accepted
+      return answer !== undefined && clock.nowMs() <= expiresAtMs && decodeOfferAnswer(answer).accepted
     } catch (err) {
       stream.abort(err as Error)
       throw err

@@ -5,7 +5,7 @@ import { ed25519PublicKey } from '../core/ed25519.ts'
 import { errorCode, PeerError, WireError } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
 import type { NanoTon } from '../core/nano-ton.ts'
-import { type TokenPrices, type TokenUsage, tokenCost } from '../core/price.ts'
+import type { TokenPrices } from '../core/price.ts'
 import type { Enclave, EnclaveRun } from '../enclave/index.ts'
 import type { MeshStream } from '../mesh/index.ts'
 import {
@@ -19,16 +19,14 @@ import {
   verifyVoucher
 } from '../payments/index.ts'
 import type { Recipient, SealedBody } from '../wire/announcement.ts'
-import {
-  decodeJobUp,
-  encodeJobDown,
-  type JobDownMessage,
-  type JobUpMessage,
-  type SignedVoucher
-} from '../wire/job-stream.ts'
+import { encodeJobDown, type JobDownMessage, type JobUpMessage, type SignedVoucher } from '../wire/job-stream.ts'
 import type { AnnouncedJobs } from './announced-jobs.ts'
+import { AnswerRelay } from './answer-relay.ts'
+import { JobInbox } from './job-inbox.ts'
+import { firstPayment, offeredCost } from './job-price.ts'
 import { receiveBody } from './request-body.ts'
 import { peerJobKey, type Slots } from './slots.ts'
+import type { UnpaidPrompt } from './unpaid-prompts.ts'
 
 export interface JobSessionInit {
   modelDigest: Uint8Array
@@ -36,6 +34,11 @@ export interface JobSessionInit {
   windowTokens: number
   /** How long the provider waits for the client: opening message, body parts, a voucher. Milliseconds. */
   patienceMs: number
+  /**
+   * A signal that fires after so many milliseconds; injected so that tests own time.
+   * @default AbortSignal.timeout
+   */
+  timeLimit?: (ms: number) => AbortSignal
 }
 
 export interface JobSessionComponents {
@@ -54,6 +57,8 @@ interface Work {
   recipient: Recipient
   body: SealedBody
   maxCompletionTokens: number
+  /** The most it may cost: what was offered. */
+  maxCost: NanoTon
 }
 
 /** Serves one job stream from its opening message to the receipt (design §4, step 5). Never throws. */
@@ -61,8 +66,11 @@ export class JobSession {
   readonly #components: JobSessionComponents
   readonly #init: JobSessionInit
   readonly #stream: MeshStream
+  readonly #inbox: JobInbox
   readonly #peerId: string
   readonly #ended = new AbortController()
+  /** The provider stops. */
+  #stopping = new AbortController().signal
   #jobId = ''
   #slotKey = ''
 
@@ -70,11 +78,13 @@ export class JobSession {
     this.#components = components
     this.#init = init
     this.#stream = stream
+    this.#inbox = new JobInbox(stream)
     this.#peerId = peerId
   }
 
   async serve(signal: AbortSignal): Promise<void> {
     const { logger, slots } = this.#components
+    this.#stopping = signal
     const stop = AbortSignal.any([signal, this.#ended.signal])
     let holdsSlot = false
     try {
@@ -98,8 +108,7 @@ export class JobSession {
   }
 
   async #readOpening(stop: AbortSignal): Promise<OpenMessage> {
-    const frame = await this.#stream.read({ signal: this.#patience(stop) })
-    const message = frame === undefined ? undefined : decodeJobUp(frame)
+    const message = await this.#inbox.read({ signal: this.#patience(stop) })
     if (message?.type !== 'open') {
       throw new PeerError('JOB_NOT_OPENED', 'The job stream must begin with an opening message')
     }
@@ -119,33 +128,58 @@ export class JobSession {
       ) {
         throw new PeerError('PROVIDER_BUSY', `All ${slots.total} places of this provider are taken`)
       }
-      return direct
+      const { recipient, body, maxCompletionTokens } = direct
+      return {
+        recipient,
+        body,
+        maxCompletionTokens,
+        maxCost: offeredCost(this.#init.prices, body, maxCompletionTokens)
+      }
     }
     const accepted = announced.take(this.#peerId, jobId)
     if (accepted === undefined || !slots.begin(this.#slotKey, this.#peerId)) {
       throw new PeerError('JOB_UNKNOWN', 'No offer for this job is open: announce it again')
     }
-    const { announcement, recipient } = accepted
-    return { recipient, body: announcement.body, maxCompletionTokens: announcement.maxCompletionTokens }
+    const { announcement, recipient, maxCost } = accepted
+    return { recipient, body: announcement.body, maxCompletionTokens: announcement.maxCompletionTokens, maxCost }
   }
 
   async #run(open: OpenMessage, work: Work, stop: AbortSignal): Promise<NanoTon> {
-    const { payee, enclave } = this.#components
+    const { payee, slots } = this.#components
     const { channel } = await payee.admit(open.channel, this.#peerId, { signal: stop })
     const first = this.#voucherFor(channel, open.voucher)
-    // Cheap and first: what no payer signed must not make the enclave compute.
+    // Cheap and first: what no payer signed must not even wait for its channel's turn.
     if (!verifyVoucher(ed25519PublicKey(open.channel.payerKey), open.channel.globalId, first)) {
       throw new PaymentRefusal('VOUCHER_SIGNATURE_INVALID', `The voucher for ${channel} is not signed by its payer`)
     }
-    const job = { jobId: this.#jobId, peerId: this.#peerId, voucher: first }
-    const booking = payee.startJob(channel, job, { signal: stop })
-    // Checked below; until then a refusal must not count as unhandled.
-    booking.catch(() => undefined)
-    if (work.body.kind === 'later') {
-      await booking
+    const prompt = slots.prompts.begin(this.#peerId)
+    try {
+      return await this.#serveJob(open, work, first, prompt, stop)
+    } finally {
+      prompt.settled()
     }
-    const sealedRequest = await receiveBody(work.body, this.#stream, () => this.#patience(stop))
+  }
+
+  async #serveJob(
+    open: OpenMessage,
+    work: Work,
+    first: Voucher,
+    prompt: UnpaidPrompt,
+    stop: AbortSignal
+  ): Promise<NanoTon> {
+    const { enclave } = this.#components
+    const { channel } = first
+    const booking = this.#book(first, work, stop)
+    if (work.body.kind === 'later') {
+      await booking.started
+    }
+    const sealedRequest = await receiveBody(work.body, {
+      inbox: this.#inbox,
+      patience: () => this.#patience(stop),
+      onVoucher: voucher => this.#accept(channel, voucher, stop)
+    })
     // The enclave reads the prompt while the books are written: nothing is released before both are done.
+    await booking.checked
     const run = enclave.run(
       {
         jobId: open.jobId,
@@ -162,70 +196,67 @@ export class JobSession {
       { signal: stop }
     )
     this.#readUpward(run, channel, stop).catch(err => this.#ended.abort(err))
-    const started = await booking.catch((err: unknown) => {
+    const started = await booking.started.catch((err: unknown) => {
       run.cancel()
       throw err
     })
-    return this.#relay(run, started, stop)
+    const relay = new AnswerRelay(
+      {
+        job: started,
+        prompt,
+        stop,
+        patience: () => this.#patience(stop),
+        send: message => this.#send(message),
+        close: () => this.#stream.close({ signal: this.#patience(stop) }),
+        clientEnded: () => this.#ended.signal.aborted && !this.#stopping.aborted
+      },
+      { ...this.#init, maxCost: work.maxCost }
+    )
+    return relay.run(run)
   }
 
-  /** Chunks down, each after it is paid for; the receipt after the books are closed. */
-  async #relay(run: EnclaveRun, job: PayeeJob, stop: AbortSignal): Promise<NanoTon> {
-    let usage: TokenUsage = { promptTokens: 0, cachedPromptTokens: 0, completionTokens: 0 }
-    try {
-      for await (const event of run) {
-        if (event.type === 'ended') {
-          await job.end(job.charged, usage)
-          await this.#send({ type: 'done', receipt: event.receipt, receiptSignature: event.receiptSignature })
-          await this.#stream.close({ signal: this.#patience(stop) })
-          break
-        }
-        const { promptTokens, cachedPromptTokens, completionTokens } = event
-        const next = { promptTokens, cachedPromptTokens, completionTokens }
-        await this.#awaitPayment(job, next, stop)
-        usage = next
-        await this.#send({ type: 'chunk', sealed: event.sealed, usage })
-        run.grant(completionTokens + this.#init.windowTokens)
-      }
-    } finally {
-      run.cancel()
-      await job.end(job.charged, usage)
+  /**
+   * Begins the job in the books with its first payment: the price of a window, so that nobody's prompt is read for
+   * nothing. `checked` resolves before the write, once nothing can refuse it but the disk.
+   */
+  #book(first: Voucher, work: Work, stop: AbortSignal): { checked: Promise<unknown>; started: Promise<PayeeJob> } {
+    let onChecked!: () => void
+    const checked = new Promise<void>(resolve => {
+      onChecked = resolve
+    })
+    const { prices, windowTokens } = this.#init
+    const job = {
+      jobId: this.#jobId,
+      peerId: this.#peerId,
+      voucher: first,
+      firstPayment: firstPayment(prices, Math.min(windowTokens, work.maxCompletionTokens)),
+      onChecked
     }
-    return tokenCost(this.#init.prices, usage)
-  }
-
-  async #awaitPayment(job: PayeeJob, usage: TokenUsage, stop: AbortSignal): Promise<void> {
-    const cost = tokenCost(this.#init.prices, usage)
-    if (job.charge(cost)) {
-      return
-    }
-    await this.#send({ type: 'need-voucher', cumulative: job.required(cost), usage })
-    const patience = this.#patience(stop)
-    try {
-      await job.chargeWhenPaid(cost, { signal: patience })
-    } catch (err) {
-      throw patience.aborted && !stop.aborted
-        ? new PeerError('VOUCHER_TIMEOUT', `No voucher came within ${this.#init.patienceMs} ms`, { cause: err })
-        : err
-    }
+    const started = this.#components.payee.startJob(first.channel, job, { signal: stop })
+    // Awaited later; until then a refusal must not count as unhandled.
+    started.catch(() => undefined)
+    return { checked: Promise.race([checked, started]), started }
   }
 
   /** Vouchers and a cancellation, until the client has nothing more to say. */
   async #readUpward(run: EnclaveRun, channel: string, stop: AbortSignal): Promise<void> {
     for (;;) {
-      const frame = await this.#stream.read({ signal: stop })
-      if (frame === undefined) {
+      const message = await this.#inbox.read({ signal: stop })
+      if (message === undefined) {
         return
       }
-      const message = decodeJobUp(frame)
       if (message.type === 'cancel') {
         run.cancel()
       } else if (message.type === 'voucher') {
-        await this.#components.payee.accept(this.#voucherFor(channel, message.voucher), { signal: stop })
+        await this.#accept(channel, message.voucher, stop)
       } else {
         throw new PeerError('MESSAGE_UNEXPECTED', `A message of type ${message.type} cannot come here`)
       }
     }
+  }
+
+  async #accept(channel: string, voucher: SignedVoucher, stop: AbortSignal): Promise<void> {
+    await this.#components.payee.accept(this.#voucherFor(channel, voucher), { signal: stop })
   }
 
   #voucherFor(channel: string, wire: SignedVoucher): Voucher {
@@ -238,7 +269,8 @@ export class JobSession {
 
   /** A client that stops reading must not hold a place: writing waits no longer than for anything else. */
   async #send(message: JobDownMessage): Promise<void> {
-    await this.#stream.write(encodeJobDown(message), { signal: AbortSignal.timeout(this.#init.patienceMs) })
+    this.#inbox.answered()
+    await this.#stream.write(encodeJobDown(message), { signal: this.#timeLimit() })
   }
 
   /** Tells the client why, as far as it may know, and closes. */
@@ -253,13 +285,18 @@ export class JobSession {
           ? { highest: encodeVoucher(err.highest) }
           : {})
       })
-      await this.#stream.close({ signal: AbortSignal.timeout(this.#init.patienceMs) })
+      await this.#stream.close({ signal: this.#timeLimit() })
     } catch (cause) {
       this.#stream.abort(cause as Error)
     }
   }
 
   #patience(stop: AbortSignal): AbortSignal {
-    return AbortSignal.any([stop, AbortSignal.timeout(this.#init.patienceMs)])
+    return AbortSignal.any([stop, this.#timeLimit()])
+  }
+
+  #timeLimit(): AbortSignal {
+    const { patienceMs, timeLimit = (ms: number) => AbortSignal.timeout(ms) } = this.#init
+    return timeLimit(patienceMs)
   }
 }

@@ -1,33 +1,41 @@
 import { sha256, toHex } from '../core/bytes.ts'
 import { PeerError } from '../core/errors.ts'
-import type { MeshStream } from '../mesh/index.ts'
 import type { SealedBody } from '../wire/announcement.ts'
-import { decodeJobUp } from '../wire/job-stream.ts'
+import type { SignedVoucher } from '../wire/job-stream.ts'
 import { LIMITS } from '../wire/limits.ts'
+import type { JobInbox } from './job-inbox.ts'
+
+/** How the parts of a request are read. */
+export interface BodyReading {
+  inbox: JobInbox
+  /** A new time limit for each part. */
+  patience: () => AbortSignal
+  /** A payment may come before the body is there. */
+  onVoucher: (voucher: SignedVoucher) => Promise<void>
+}
 
 /**
  * The sealed request of a job: the one announced, or read from the job stream part by part.
  *
- * @param patience a new time limit for each part
  * @throws {PeerError} `BODY_INCOMPLETE` if the stream ends early, `BODY_MISMATCH` if it is not the announced one or
  *   does not come in parts of `LIMITS.bodyPartBytes`
  */
-export async function receiveBody(
-  body: SealedBody,
-  stream: MeshStream,
-  patience: () => AbortSignal
-): Promise<Uint8Array> {
+export async function receiveBody(body: SealedBody, { inbox, patience, onVoucher }: BodyReading): Promise<Uint8Array> {
   if (body.kind === 'inline') {
     return body.sealedRequest
   }
+  inbox.expect(Math.ceil(body.sizeBytes / LIMITS.bodyPartBytes))
   const parts: Uint8Array[] = []
   let size = 0
   while (size < body.sizeBytes) {
-    const frame = await stream.read({ signal: patience() })
-    if (frame === undefined) {
+    const message = await inbox.read({ signal: patience() })
+    if (message === undefined) {
       throw new PeerError('BODY_INCOMPLETE', `The request ended after ${size} of ${body.sizeBytes} bytes`)
     }
-    const message = decodeJobUp(frame)
+    if (message.type === 'voucher') {
+      await onVoucher(message.voucher)
+      continue
+    }
     if (message.type !== 'part') {
       throw new PeerError('BODY_INCOMPLETE', `Expected a part of the request, got ${message.type}`)
     }

@@ -1,5 +1,9 @@
 import { toHex } from '../core/bytes.ts'
 import type { Clock } from '../core/clock.ts'
+import { UnpaidPrompts } from './unpaid-prompts.ts'
+
+/** Unpaid prompts of one peer, where there are fewer places than that. */
+const MAX_UNPAID_PROMPTS = 8
 
 /** A place in the engine, held until it is released or its time is up. */
 export interface Reservation {
@@ -22,6 +26,8 @@ export function peerJobKey(peerId: string, jobId: Uint8Array): string {
  */
 export class Slots {
   readonly total: number
+  /** Who leaves the prompts unpaid that are read in these places. */
+  readonly prompts: UnpaidPrompts
   readonly #clock: Clock
   readonly #held = new Map<string, Reservation>()
   #onRelease: () => void = () => undefined
@@ -29,6 +35,7 @@ export class Slots {
   constructor(total: number, clock: Clock) {
     this.total = total
     this.#clock = clock
+    this.prompts = new UnpaidPrompts(clock, Math.max(MAX_UNPAID_PROMPTS, total))
   }
 
   get free(): number {

@@ -1,6 +1,6 @@
 import { type NanoTon, nanoTon } from '../core/nano-ton.ts'
 import type { TokenPrices } from '../core/price.ts'
-import { decodeWire, requireBytes, requireField, requireText } from './check.ts'
+import { decodeAmount, decodeWire, encodeAmount, requireBytes, requireField, requireText } from './check.ts'
 import { OfferAnswer as WireAnswer, Offer as WireOffer } from './generated/job.ts'
 import { LIMITS } from './limits.ts'
 
@@ -14,7 +14,12 @@ export interface Offer {
   minimumDeposit: NanoTon
   /** Completion tokens the client prepays at most. */
   windowTokens: number
+  /** Until when it can be taken, Unix milliseconds. */
   expiresAtMs: number
+  /** The most the job will cost: the provider ends it before it would be more. */
+  maxCost: NanoTon
+  /** How long an accepted job may take to open its stream, milliseconds. */
+  startWithinMs: number
 }
 
 export interface OfferAnswer {
@@ -23,7 +28,13 @@ export interface OfferAnswer {
 }
 
 export function encodeOffer(offer: Offer): Uint8Array {
-  return WireOffer.encode({ ...offer, ...offer.prices, expiresAtMs: BigInt(offer.expiresAtMs) })
+  const { prices, expiresAtMs, maxCost } = offer
+  return WireOffer.encode({
+    ...offer,
+    ...prices,
+    expiresAtMs: BigInt(expiresAtMs),
+    maxCost: encodeAmount(maxCost)
+  })
 }
 
 /** @throws {PeerError} `MESSAGE_TOO_LARGE` or `MESSAGE_MALFORMED` */
@@ -44,7 +55,9 @@ export function decodeOffer(bytes: Uint8Array): Offer {
     expectedTtftMs: wire.expectedTtftMs,
     minimumDeposit: nanoTon(wire.minimumDeposit),
     windowTokens: wire.windowTokens,
-    expiresAtMs: Number(wire.expiresAtMs)
+    expiresAtMs: Number(wire.expiresAtMs),
+    maxCost: decodeAmount(name, 'maxCost', wire.maxCost),
+    startWithinMs: wire.startWithinMs
   }
 }
 

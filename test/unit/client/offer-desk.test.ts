@@ -38,6 +38,8 @@ class Bench {
       minimumDeposit: nanoTon(1_000n),
       windowTokens: 32,
       expiresAtMs: this.clock.nowMs() + 5_000,
+      maxCost: nanoTon(10_000n),
+      startWithinMs: 60_000,
       ...changes
     }
   }

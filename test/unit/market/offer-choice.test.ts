@@ -21,7 +21,9 @@ const OFFER: Offer = {
   expectedTtftMs: 10,
   minimumDeposit: nanoTon(1_000n),
   windowTokens: 32,
-  expiresAtMs: 5_001
+  expiresAtMs: 5_001,
+  maxCost: nanoTon(10_000n),
+  startWithinMs: 60_000
 }
 
 describe('offer choice', () => {

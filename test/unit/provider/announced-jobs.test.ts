@@ -91,7 +91,10 @@ describe('announced jobs', () => {
           expectedTtftMs: 20,
           minimumDeposit: nanoTon(500n),
           windowTokens: 32,
-          expiresAtMs: desk.attester.clock.nowMs() + 5_000
+          expiresAtMs: desk.attester.clock.nowMs() + 5_000,
+          // A hundred answer tokens at one nanoton; prompts are free.
+          maxCost: nanoTon(100n),
+          startWithinMs: 60_000
         }
       }
     ])
@@ -99,7 +102,11 @@ describe('announced jobs', () => {
     // An accepted job may have to open its channel first: its place is held longer than an offer's.
     desk.attester.clock.advance(59_999)
     assert.equal(desk.slots.free, 1)
-    assert.deepEqual(desk.jobs.take(CLIENT, job.jobId), { announcement: job, recipient: job.recipients[0] })
+    assert.deepEqual(desk.jobs.take(CLIENT, job.jobId), {
+      announcement: job,
+      recipient: job.recipients[0],
+      maxCost: 100n
+    })
     assert.equal(desk.jobs.take(CLIENT, job.jobId), undefined)
   })
 

@@ -136,7 +136,7 @@ export class Bench extends PaymentPair {
     const voucher = encodeVoucher(await this.paying.payUpTo(first))
     const work = {
       modelDigest,
-      maxCompletionTokens: 50,
+      maxCompletionTokens: 1_000,
       recipient: recipientOf(HPKE_KEY, jobId),
       body: body ?? { kind: 'inline' as const, sealedRequest: Uint8Array.of(9) }
     }

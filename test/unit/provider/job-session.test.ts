@@ -30,7 +30,7 @@ describe('job session', () => {
     assert.ok(job)
     assert.deepEqual(
       { granted: job.grantedTokens, limit: job.maxCompletionTokens, channel: job.channel, prices: job.prices },
-      { granted: WINDOW, limit: 50, channel: bench.channel, prices: PRICES }
+      { granted: WINDOW, limit: 1_000, channel: bench.channel, prices: PRICES }
     )
     assert.equal(job.clientPeerId.byteLength, 38)
   })
@@ -218,7 +218,7 @@ describe('job session', () => {
     const terms = bench.terms(bench.channel)
     const direct = {
       modelDigest: MODEL_DIGEST,
-      maxCompletionTokens: 50,
+      maxCompletionTokens: 1_000,
       recipient: recipientOf(HPKE_KEY, JOB_ID),
       body: { kind: 'inline' as const, sealedRequest: Uint8Array.of(9) }
     }
@@ -263,7 +263,7 @@ describe('job session', () => {
     session = bench.serve()
     const direct = {
       modelDigest: MODEL_DIGEST,
-      maxCompletionTokens: 50,
+      maxCompletionTokens: 1_000,
       recipient: recipientOf(HPKE_KEY, JOB_ID),
       body: { kind: 'inline' as const, sealedRequest: Uint8Array.of(9) }
     }

@@ -1,14 +1,19 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { sha256 } from '../../../src/core/bytes.ts'
-import { receiveBody } from '../../../src/provider/request-body.ts'
+import { JobInbox } from '../../../src/provider/job-inbox.ts'
+import { type BodyReading, receiveBody } from '../../../src/provider/request-body.ts'
 import type { SealedBody } from '../../../src/wire/announcement.ts'
 import { encodeJobUp, type JobUpMessage } from '../../../src/wire/job-stream.ts'
 import { LIMITS } from '../../../src/wire/limits.ts'
-import { streamPair } from '../../support/stream-pair.ts'
+import { type MemoryStream, streamPair } from '../../support/stream-pair.ts'
 
 const PART = LIMITS.bodyPartBytes
 const patience = (): AbortSignal => AbortSignal.timeout(2_000)
+
+function reading(stream: MemoryStream, onVoucher: BodyReading['onVoucher'] = async () => undefined): BodyReading {
+  return { inbox: new JobInbox(stream), patience, onVoucher }
+}
 
 function later(body: Uint8Array): SealedBody {
   return { kind: 'later', sizeBytes: body.byteLength, digest: sha256(body) }
@@ -21,7 +26,7 @@ async function receive(body: SealedBody, messages: JobUpMessage[]): Promise<Uint
     await client.write(encodeJobUp(message))
   }
   await client.close()
-  return receiveBody(body, provider, patience)
+  return receiveBody(body, reading(provider))
 }
 
 function parts(body: Uint8Array): JobUpMessage[] {
@@ -42,7 +47,7 @@ describe('request body', () => {
         const [client, provider] = streamPair()
         const messages: JobUpMessage[] = [...parts(body), { type: 'cancel', reason: '' }]
         await Promise.all(messages.map(message => client.write(encodeJobUp(message))))
-        assert.deepEqual(await receiveBody(later(body), provider, patience), body)
+        assert.deepEqual(await receiveBody(later(body), reading(provider)), body)
         assert.notEqual(await provider.read(), undefined)
       }),
       { numRuns: 10 }
@@ -71,7 +76,7 @@ describe('request body', () => {
   it('is not waited for without end', async () => {
     const [, provider] = streamPair()
     await assert.rejects(
-      receiveBody(later(new Uint8Array(9)), provider, () => AbortSignal.timeout(5)),
+      receiveBody(later(new Uint8Array(9)), { ...reading(provider), patience: () => AbortSignal.timeout(5) }),
       { code: 'CANCELLED' }
     )
   })

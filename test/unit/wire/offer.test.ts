@@ -20,7 +20,9 @@ const offer: fc.Arbitrary<Offer> = fc.record(
     expectedTtftMs: any.uint32,
     minimumDeposit: any.price,
     windowTokens: fc.integer({ min: 1, max: 4096 }),
-    expiresAtMs: any.timeMs
+    expiresAtMs: any.timeMs,
+    maxCost: any.coins,
+    startWithinMs: any.uint32
   },
   any.plain
 )
@@ -37,7 +39,9 @@ const OFFER: Offer = {
   expectedTtftMs: 0,
   minimumDeposit: nanoTon(3_000_000_000n),
   windowTokens: 32,
-  expiresAtMs: 0
+  expiresAtMs: 0,
+  maxCost: nanoTon(1n << 64n),
+  startWithinMs: 60_000
 }
 
 describe('offer', () => {
