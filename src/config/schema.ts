@@ -115,7 +115,13 @@ const provider = group({
    * away costs in work, and a provider that runs away in money.
    * @default 32
    */
-  windowTokens: wholeNumber(1, 4096).default(32)
+  windowTokens: wholeNumber(1, 4096).default(32),
+  /**
+   * While the chain does not answer: nanotons that are still accepted on a channel beyond what was accepted when the
+   * chain last showed it. If the client closed it in the meantime, so much work may go unpaid.
+   * @default "50000000" (0.05 TON)
+   */
+  blindExposure: amount.prefault('50000000')
 })
 
 const client = group({

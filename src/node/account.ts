@@ -2,6 +2,8 @@ import { type Config, type HomeFolder, homeFolder, loadConfig, lockHome, openHom
 import type { AbortOptions } from '../core/abort.ts'
 import { type Clock, systemClock } from '../core/clock.ts'
 import type { Logger } from '../core/logger.ts'
+import type { NanoTon } from '../core/nano-ton.ts'
+import { tokenCost } from '../core/price.ts'
 import { systemRandom } from '../core/random.ts'
 import { PayeeChannels, PayerChannels } from '../payments/index.ts'
 import { createTon, GLOBAL_IDS, type TonChain, type TonWallet } from '../ton/index.ts'
@@ -98,7 +100,21 @@ async function openMoney(config: Config, keys: NodeKeys, { ledger }: Store, logg
     ),
     payee: new PayeeChannels(
       { ...shared, payeeAddress: wallet.address },
-      { minimumDeposit: config.provider.minimumDeposit, minimumChallengeSeconds: MINIMUM_CHALLENGE_SECONDS }
+      {
+        minimumDeposit: config.provider.minimumDeposit,
+        minimumChallengeSeconds: MINIMUM_CHALLENGE_SECONDS,
+        blindExposure: config.provider.blindExposure,
+        resyncJump: windowsPrice(config.provider)
+      }
     )
   }
+}
+
+/** Jobs that one client may open at once, even where fewer are served: all of them are paid a window by its first voucher. */
+const JOBS_AT_ONCE = 16
+
+/** What the first voucher of a client may add without our books being old. */
+function windowsPrice({ prices, windowTokens, slots }: Config['provider']): NanoTon {
+  const completionTokens = windowTokens * Math.max(JOBS_AT_ONCE, slots)
+  return tokenCost(prices, { promptTokens: 0, cachedPromptTokens: 0, completionTokens })
 }

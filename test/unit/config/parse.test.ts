@@ -34,7 +34,8 @@ describe('parseConfig', () => {
           completionPerMTokens: 60_000_000n
         },
         minimumDeposit: 100_000_000n,
-        windowTokens: 32
+        windowTokens: 32,
+        blindExposure: 50_000_000n
       },
       client: {
         deposit: 500_000_000n,
