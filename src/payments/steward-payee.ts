@@ -1,5 +1,4 @@
 import type { AbortOptions } from '../core/abort.ts'
-import type { Clock } from '../core/clock.ts'
 import type { StepAction } from './lifecycle/next-step.ts'
 import { nextPayeeStep } from './lifecycle/payee-step.ts'
 import type { PayeeChannels } from './payee.ts'
@@ -13,13 +12,9 @@ export type KeptPayee = Pick<PayeeChannels, 'list' | 'refresh' | 'claim'>
 export class PayeeKeeper implements Keeper {
   readonly role = 'payee'
   readonly #payee: KeptPayee
-  readonly #clock: Clock
-  /** When a channel was first seen agreed to be closed: nothing else tells since when the payer may end it. */
-  readonly #agreedAtMs = new Map<string, number>()
 
-  constructor(payee: KeptPayee, clock: Clock) {
+  constructor(payee: KeptPayee) {
     this.#payee = payee
-    this.#clock = clock
   }
 
   list(): KeptStanding[] {
@@ -40,30 +35,15 @@ export class PayeeKeeper implements Keeper {
   }
 
   #kept(info: PayeeChannelInfo): KeptStanding | undefined {
-    const { channel, openedLt, peerId, state, claimable, closeAtMs, lastUsedAtMs } = info
-    if (state === 'closed') {
-      this.#agreedAtMs.delete(channel)
-      return undefined
-    }
-    const agreedAtMs = state === 'closing' && closeAtMs === 0 ? this.#agreedSince(channel) : 0
-    const unclaimedSinceMs = info.unclaimedSinceMs ?? 0
-    return {
-      channel,
-      openedLt,
-      peerId,
-      next: (_tries, { policy, fees, walletPays, nowMs }) =>
-        nextPayeeStep(
-          { state, claimable, closeAtMs, unclaimedSinceMs, lastUsedAtMs, agreedAtMs, walletPays },
-          policy,
-          fees,
-          nowMs
-        )
-    }
-  }
-
-  #agreedSince(channel: string): number {
-    const known = this.#agreedAtMs.get(channel) ?? this.#clock.nowMs()
-    this.#agreedAtMs.set(channel, known)
-    return known
+    const { channel, openedLt, peerId, state, unclaimedSinceMs = 0, ...rest } = info
+    return state === 'closed'
+      ? undefined
+      : {
+          channel,
+          openedLt,
+          peerId,
+          next: (_tries, { policy, fees, walletPays, nowMs }) =>
+            nextPayeeStep({ ...rest, state, unclaimedSinceMs, walletPays }, policy, fees, nowMs)
+        }
   }
 }

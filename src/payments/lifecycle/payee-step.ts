@@ -14,13 +14,16 @@ export interface PayeeStanding {
   /** When the oldest voucher that waits came; 0 if none does. */
   unclaimedSinceMs: number
   lastUsedAtMs: number
-  /** When we agreed to close, as far as it is known; 0 otherwise. */
-  agreedAtMs: number
+  /** Until when our agreement to close counts; 0 if there is none. */
+  agreedUntilMs: number
   /** Whether our wallet can send a message; otherwise gas comes from the payout. */
   walletPays: boolean
 }
 
-type ClaimPolicy = Pick<ChannelPolicy, 'claimAbove' | 'claimAfterMs' | 'maxFeePercent' | 'closeIdleMs' | 'agreementMs'>
+type ClaimPolicy = Pick<ChannelPolicy, 'claimAbove' | 'claimAfterMs' | 'maxFeePercent' | 'closeIdleMs'>
+
+/** The payer's message may still be on its way when the agreement ends. */
+const AGREEMENT_MARGIN_MS = 60_000
 
 /**
  * The payee's next step by itself. Claims past an amount or an age where the fee is a small share of it; whatever is
@@ -36,7 +39,7 @@ export function nextPayeeStep(
     return { ...none(c.state === 'closed' ? 'closed' : 'nothing-owed'), gain: c.claimable }
   }
   if (c.state === 'closing') {
-    return finalClaim(c, fees, nowMs, policy)
+    return finalClaim(c, fees, nowMs)
   }
   const ordinary = cheapest(c, fees, fee => fitsShare(fee, c.claimable, policy))
   if (ordinary !== undefined) {
@@ -53,18 +56,13 @@ export function nextPayeeStep(
 }
 
 /** Nothing more is accepted on the channel: this is the last claim. */
-function finalClaim(
-  c: PayeeStanding,
-  fees: Pick<ChainFees, 'claim' | 'externalClaim'>,
-  nowMs: number,
-  policy: ClaimPolicy
-): NextStep {
+function finalClaim(c: PayeeStanding, fees: Pick<ChainFees, 'claim' | 'externalClaim'>, nowMs: number): NextStep {
   const last = cheapest(c, fees, fee => fee < c.claimable)
   if (last === undefined) {
     return { ...none('dust'), gain: c.claimable, fee: fees.claim }
   }
   if (c.closeAtMs === 0) {
-    const atMs = Math.max(nowMs, c.agreedAtMs + policy.agreementMs)
+    const atMs = Math.max(nowMs, c.agreedUntilMs + AGREEMENT_MARGIN_MS)
     return { ...last, reason: 'close-agreed', atMs, final: true }
   }
   // Also after the deadline: a claim counts until someone finishes the close.

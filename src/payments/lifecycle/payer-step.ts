@@ -28,7 +28,7 @@ export interface PayerStanding {
   outOfReachSinceMs: number
 }
 
-type ClosePolicy = Omit<ChannelPolicy, 'claimAbove' | 'claimAfterMs' | 'agreementMs' | 'maxTries'>
+type ClosePolicy = Omit<ChannelPolicy, 'claimAbove' | 'claimAfterMs' | 'maxTries'>
 type CloseFees = Omit<ChainFees, 'open' | 'claim' | 'externalClaim'>
 
 /**

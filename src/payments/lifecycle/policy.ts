@@ -12,8 +12,6 @@ export interface ChannelPolicy {
   closeIdleMs: number
   /** A payer closes alone if the provider has not agreed for this long. */
   forceCloseAfterMs: number
-  /** How long a payee that agreed to a close leaves it to the payer; no shorter than agreements are valid. */
-  agreementMs: number
   /** A channel in use is topped up when less than this is left; zero for never. */
   topUpBelow: NanoTon
   /** What a top-up adds. */

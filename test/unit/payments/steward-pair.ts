@@ -82,7 +82,7 @@ export class StewardPair extends PaymentPair {
     this.earning = new Steward(
       {
         ...shared,
-        keepers: [new PayeeKeeper(this.payee, this.clock)],
+        keepers: [new PayeeKeeper(this.payee)],
         wallet: { balance: async () => this.payeeBalance },
         journal: new StewardJournal(this.payeeJournal)
       },

@@ -39,8 +39,8 @@ describe('the payee’s next step', () => {
   })
 
   it('leaves a close that it agreed to with the payer for as long as it can come', () => {
-    const agreed = next({ state: 'closing', agreedAtMs: NOW - HOUR })
-    assert.deepEqual([agreed.action, agreed.reason, agreed.atMs], ['claim', 'close-agreed', NOW + HOUR])
+    const agreed = next({ state: 'closing', agreedUntilMs: NOW + HOUR })
+    assert.deepEqual([agreed.action, agreed.reason, agreed.atMs], ['claim', 'close-agreed', NOW + HOUR + 60_000])
     assert.equal(next({ state: 'closing' }).atMs, NOW)
   })
 
@@ -62,7 +62,7 @@ describe('the payee’s next step', () => {
       closeAtMs: fc.constantFrom(0, NOW - HOUR, NOW + HOUR),
       unclaimedSinceMs: fc.integer({ min: NOW - 400 * HOUR, max: NOW }),
       lastUsedAtMs: fc.integer({ min: NOW - 400 * HOUR, max: NOW }),
-      agreedAtMs: fc.constantFrom(0, NOW - HOUR),
+      agreedUntilMs: fc.constantFrom(0, NOW - HOUR, NOW + HOUR),
       walletPays: fc.boolean()
     })
     const prices = fc.record({ claim: money(300n), externalClaim: money(300n) })

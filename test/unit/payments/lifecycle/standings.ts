@@ -14,7 +14,6 @@ export const POLICY: ChannelPolicy = {
   maxFeePercent: 5,
   closeIdleMs: 168 * HOUR,
   forceCloseAfterMs: 72 * HOUR,
-  agreementMs: 2 * HOUR,
   topUpBelow: amount(100),
   topUpAmount: amount(500),
   maxDeposit: amount(5_000),
@@ -39,7 +38,7 @@ export function payee(changes: Partial<PayeeStanding> = {}): PayeeStanding {
     closeAtMs: 0,
     unclaimedSinceMs: NOW - HOUR,
     lastUsedAtMs: NOW - HOUR,
-    agreedAtMs: 0,
+    agreedUntilMs: 0,
     walletPays: true,
     ...changes
   }
