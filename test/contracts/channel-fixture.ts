@@ -40,7 +40,12 @@ export class ChannelFixture {
   readonly terms: ChannelTerms
   readonly channel: ChannelContract
 
-  private constructor(chain: Blockchain, wallets: readonly [Wallet, Wallet, Wallet], terms: Partial<ChannelTerms>) {
+  private constructor(
+    chain: Blockchain,
+    wallets: readonly [Wallet, Wallet, Wallet],
+    terms: Partial<ChannelTerms>,
+    data?: Cell
+  ) {
     this.chain = chain
     ;[this.payer, this.payee, this.stranger] = wallets
     this.terms = {
@@ -53,7 +58,7 @@ export class ChannelFixture {
       challengeSeconds: CHALLENGE_SECONDS,
       ...terms
     }
-    this.channel = channelUnderTest(this.terms)
+    this.channel = channelUnderTest(this.terms, data)
   }
 
   /** @param change puts another configuration in place of the sandbox's slim one, except for its network id */
@@ -71,6 +76,15 @@ export class ChannelFixture {
       await chain.treasury('stranger')
     ]
     return new ChannelFixture(chain, wallets, terms)
+  }
+
+  /**
+   * Another channel of the same parties on the same chain.
+   *
+   * @param data its initial data, instead of what the terms give
+   */
+  sibling(terms: Partial<ChannelTerms>, data?: Cell): ChannelFixture {
+    return new ChannelFixture(this.chain, [this.payer, this.payee, this.stranger], { ...this.terms, ...terms }, data)
   }
 
   get address(): Address {
@@ -159,11 +173,11 @@ export class ChannelFixture {
 }
 
 /** The channel with these terms, of the pinned code unless a mutation test put other code in its place. */
-export function channelUnderTest(terms: ChannelTerms): ChannelContract {
-  const { code, data } = channelStateInit(terms)
+export function channelUnderTest(terms: ChannelTerms, data?: Cell): ChannelContract {
+  const pinned = channelStateInit(terms)
   const init = {
-    code: CODE_UNDER_TEST === undefined ? code : Cell.fromBase64(readFileSync(CODE_UNDER_TEST, 'utf8')),
-    data
+    code: CODE_UNDER_TEST === undefined ? pinned.code : Cell.fromBase64(readFileSync(CODE_UNDER_TEST, 'utf8')),
+    data: data ?? pinned.data
   }
   return new ChannelContract(contractAddress(0, init), init)
 }

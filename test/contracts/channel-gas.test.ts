@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
 import { storeFund } from '../../src/ton/channel-contract.ts'
 import { ChannelFixture, ton } from './channel-fixture.ts'
-import { findUp } from './find-up.ts'
+import { contractConstant } from './contract-source.ts'
 import { type MeasuredMessage, type MeasuredName, measureChannel } from './gas-measure.ts'
 import { ANNOUNCED_DIVISOR, gasTable, REFERENCE_GAS, stalePages } from './gas-table.ts'
 
@@ -100,8 +99,3 @@ describe('channel gas and size', () => {
     assert.equal(size.cells, contractConstant('ACCOUNT_CELLS'))
   })
 })
-
-function contractConstant(name: string): bigint {
-  const match = new RegExp(`^const ${name} = (\\d+)$`, 'm').exec(readFileSync(findUp('contracts/channel.tolk'), 'utf8'))
-  return BigInt(match?.[1] ?? assert.fail(`no constant ${name}`))
-}
