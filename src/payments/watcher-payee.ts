@@ -7,7 +7,7 @@ import type { PayeeChannels } from './payee.ts'
 import type { PayeeChannelInfo } from './payee-types.ts'
 import type { Steward } from './steward.ts'
 import { Watcher, watchPaceMs } from './watcher.ts'
-import type { ChannelEnd } from './watcher-types.ts'
+import type { ChannelEnd, GuardChain } from './watcher-types.ts'
 
 /** A channel that ended with vouchers of it not claimed. */
 export interface LostChannel {
@@ -19,8 +19,7 @@ export interface LostChannel {
 export interface PayeeWatchComponents {
   payee: Pick<PayeeChannels, 'list' | 'state' | 'refresh'>
   steward: Pick<Steward, 'tendOne'>
-  /** How a channel that is gone ended, from its history. */
-  howEnded: (channel: string, options: AbortOptions) => Promise<ChannelEnd>
+  chain: Pick<GuardChain, 'howEnded'>
   clock: Clock
   logger: Logger
   /** Waits between looks; injected so that tests own time. */
@@ -113,12 +112,12 @@ export class PayeeWatch {
   }
 
   async #noticeEnd(before: PayeeChannelBefore, after: PayeeChannelInfo, options: AbortOptions): Promise<void> {
-    const { channel, promised, settled } = after
+    const { channel, openedLt, promised, settled } = after
     const lost = subNanoFloor(promised, settled)
     if (before.state === 'closed' || after.state !== 'closed' || lost === 0n) {
       return
     }
-    const end = await this.#components.howEnded(channel, options).catch((): ChannelEnd => 'unknown')
+    const end = await this.#components.chain.howEnded(channel, openedLt, options).catch((): ChannelEnd => 'unknown')
     if (end === 'together' || (end === 'unknown' && before.agreedUntilMs > 0)) {
       this.#components.logger.info('channel was closed together: it paid what was agreed', { channel })
       return

@@ -9,8 +9,8 @@ export type ChannelEnd = 'together' | 'alone' | 'unknown'
 export interface GuardChain extends Pick<Chain, 'globalId' | 'readChannel' | 'claimExternally'> {
   /** Terms of the channel at an address, proven by the address. */
   readTerms(channel: string, options?: AbortOptions): Promise<ChannelTerms>
-  /** How a channel that is gone ended, from its history. */
-  howEnded(channel: string, options?: AbortOptions): Promise<ChannelEnd>
+  /** How an opening of a channel that is gone ended, from its history. */
+  howEnded(channel: string, openedLt: bigint, options?: AbortOptions): Promise<ChannelEnd>
 }
 
 /** What happened to a guarded channel. Amounts are nanotons, times Unix milliseconds. */

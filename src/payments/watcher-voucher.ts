@@ -244,7 +244,7 @@ export class VoucherGuard {
       this.#drop(guarded)
       return
     }
-    const end = await this.#components.chain.howEnded(guarded.channel, options)
+    const end = await this.#components.chain.howEnded(guarded.channel, voucher.openedLt, options)
     const unpaid = end === 'together' ? ZERO_NANO_TON : subNanoFloor(voucher.cumulative, guarded.settled)
     this.#tell(guarded, { type: 'over', end, unpaid })
     this.#drop(guarded)

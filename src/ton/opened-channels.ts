@@ -1,8 +1,9 @@
-import type { Cell, Message, Transaction } from '@ton/core'
+import type { Message, Transaction } from '@ton/core'
 import type { AbortOptions } from '../core/abort.ts'
 import { NetworkError } from '../core/errors.ts'
 import { type HistoryRpc, walkBack } from './account-history.ts'
 import { type ChannelTerms, channelAddress, channelCode } from './channel-address.ts'
+import { loadTerms } from './channel-terms.ts'
 
 /** A channel that a wallet once opened, whatever became of it. */
 export interface OpenedChannel {
@@ -66,29 +67,4 @@ function openingOf({ info, init }: Message, wallet: string): OpenedChannel | und
   const channel = info.dest.toRawString()
   const terms = loadTerms(init.data)
   return terms?.payerAddress === wallet && channelAddress(terms) === channel ? { channel, terms } : undefined
-}
-
-/** Terms in the initial data of a channel; undefined for anything else. */
-export function loadTerms(data: Cell): ChannelTerms | undefined {
-  try {
-    // storage#_ settled:Coins closeAt:uint32 deposit:Coins openedLt:uint64 globalId:int32 payerKey:bits256
-    //           payee:MsgAddressInt parties:^Parties = Storage;
-    const slice = data.beginParse()
-    slice.loadCoins()
-    slice.skip(32)
-    slice.loadCoins()
-    slice.skip(64)
-    const globalId = slice.loadInt(32)
-    const payerKey = new Uint8Array(slice.loadBuffer(32))
-    const payeeAddress = slice.loadAddress().toRawString()
-    // parties#_ payer:MsgAddressInt payeeKey:bits256 challenge:uint32 salt:uint64 = Parties;
-    const parties = slice.loadRef().beginParse()
-    const payerAddress = parties.loadAddress().toRawString()
-    const payeeKey = new Uint8Array(parties.loadBuffer(32))
-    const challengeSeconds = parties.loadUint(32)
-    const salt = parties.loadUintBig(64)
-    return { globalId, payerKey, payerAddress, payeeKey, payeeAddress, salt, challengeSeconds }
-  } catch {
-    return undefined
-  }
 }

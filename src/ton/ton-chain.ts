@@ -13,11 +13,13 @@ import {
   storeFund,
   storeStartClose
 } from './channel-contract.ts'
+import { type ChannelEnd, channelEnd } from './channel-end.ts'
 import { channelFees } from './channel-fees.ts'
 import type { ChannelMessage } from './channel-gas.ts'
 import type { ChainReceipt, ClaimVoucher, CoopCloseOrder } from './channel-orders.ts'
 import { nothingToClaim } from './channel-outcome.ts'
 import { ChannelSender, type ChannelWrite } from './channel-sender.ts'
+import { loadTerms } from './channel-terms.ts'
 import { type ChannelView, channelView } from './channel-view.ts'
 import { claimExternally, claimTooSmall } from './external-claim.ts'
 import { type OpenedChannel, openedChannels } from './opened-channels.ts'
@@ -102,6 +104,36 @@ export class TonChain {
    */
   async readChannel(channel: string, options: AbortOptions = {}): Promise<ChannelView> {
     return channelView(channel, await this.#rpc.account(channel, options))
+  }
+
+  /**
+   * Terms of the channel at an address, as its contract holds them. They hash to the address, so no server can make
+   * them up.
+   *
+   * @throws {MoneyError} `CHANNEL_MISSING`; `CHANNEL_FOREIGN` if another contract lives there
+   * @throws {ChainUnreachableError} `CHAIN_UNREACHABLE`
+   */
+  async readTerms(channel: string, options: AbortOptions = {}): Promise<ChannelTerms> {
+    const account = await this.#rpc.account(channel, options)
+    if (channelView(channel, account).state === 'missing') {
+      throw channelMissing(channel)
+    }
+    const terms = account.data && loadTerms(account.data)
+    if (terms === undefined || channelAddress(terms) !== channel) {
+      throw new MoneyError('CHANNEL_FOREIGN', `The contract at ${channel} was not opened with the terms it holds`, {
+        details: { channel }
+      })
+    }
+    return terms
+  }
+
+  /**
+   * How an opening of a channel ended, from the channel's own history.
+   *
+   * @throws {ChainUnreachableError} `CHAIN_UNREACHABLE`
+   */
+  async howEnded(channel: string, openedLt: bigint, options: AbortOptions = {}): Promise<ChannelEnd> {
+    return channelEnd(await this.transactionsOf(channel, undefined, options), openedLt)
   }
 
   /**

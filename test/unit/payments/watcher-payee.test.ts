@@ -38,7 +38,7 @@ class WatchedPair extends StewardPair {
       {
         payee: this.payee,
         steward: this.earning,
-        howEnded: async () => this.end,
+        chain: { howEnded: async () => this.end },
         clock: this.clock,
         logger: silentLogger,
         delay: async (ms, signal) => {
