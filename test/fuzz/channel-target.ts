@@ -156,10 +156,12 @@ function ours(code: string): string {
   return code
 }
 
-function requests({ busy, idle, ending }: ChannelWorld): Uint8Array[] {
+function requests({ busy, idle, ending, spent, stale }: ChannelWorld): Uint8Array[] {
   // The client's own honest close of the busy channel is refused while its job runs.
   return [busy, idle, ending, `0:${'77'.repeat(32)}`].flatMap(channel => [
-    encodeChannelRequest({ type: 'sync', channel }),
+    ...[...spent, stale].map(({ openedLt, cumulative, signature }) =>
+      encodeChannelRequest({ type: 'sync', channel, openedLt, cumulative, signature, spent: amount(1_000) })
+    ),
     encodeChannelRequest({ type: 'close', channel })
   ])
 }
@@ -188,15 +190,21 @@ function replies({ busy, ending, spent, stale, bench }: ChannelWorld): Uint8Arra
   const highest = spent[1]
   assert.ok(highest)
   const { openedLt } = bench.info(ending)
+  const held = {
+    type: 'state' as const,
+    channel: busy,
+    openedLt: highest.openedLt,
+    deposit: amount(10 ** 9),
+    settled: amount(0),
+    closing: false
+  }
   const messages: ChannelReplyMessage[] = [
     { type: 'refused', code: 'CHANNEL_UNKNOWN', message: 'not known here' },
-    { type: 'state', channel: busy, openedLt: highest.openedLt, ...signed(highest), delivered: amount(1_000_000) },
-    { type: 'state', channel: busy, openedLt: highest.openedLt, ...signed(highest), delivered: amount(0) },
-    { type: 'state', channel: busy, openedLt: stale.openedLt, ...signed(stale), delivered: amount(900) },
+    { ...held, ...signed(highest), delivered: amount(1_000_000) },
+    { ...held, ...signed(highest), delivered: amount(0), closing: true },
+    { ...held, ...signed(stale), openedLt: stale.openedLt, delivered: amount(900) },
     ...[91, 1_000].map(cumulative => ({
-      type: 'state' as const,
-      channel: busy,
-      openedLt: highest.openedLt,
+      ...held,
       cumulative: amount(cumulative),
       signature: highest.signature,
       delivered: amount(90)
