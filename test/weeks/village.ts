@@ -245,7 +245,7 @@ export class Village {
         for (const { from, inValue, outgoing } of made) {
           outgoing.forEach(({ to, value }) => add(paidOut, to, value))
           // What a claim brings for its gas comes back with the payout.
-          add(paidOut, from ?? '', -inValue)
+          add(paidOut, from ?? '', 0n - inValue)
         }
       }
     }
