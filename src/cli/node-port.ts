@@ -11,7 +11,18 @@ import type { TokenPrices } from '../core/price.ts'
  */
 export interface NodeModule {
   createNode: (init: NodeInit, options?: AbortOptions) => Promise<CliNode>
-  createHome: (init: CreateHomeInit) => Promise<{ peerId: string; walletAddress: string }>
+  createHome: (init: CreateHomeInit) => Promise<{ peerId: string; walletAddress: string; friendlyAddress: string }>
+  /** The words that the wallet's key was made of. */
+  exportWallet: (
+    init: WalletWordsInit,
+    options?: AbortOptions
+  ) => Promise<{ walletAddress: string; words: readonly string[] }>
+  /** Makes the wallet's key of words, unless it is there. */
+  importWallet: (
+    init: WalletWordsInit,
+    text: string,
+    options?: AbortOptions
+  ) => Promise<{ walletAddress: string; imported: boolean }>
   openAccount: (init: AccountInit, options?: AbortOptions) => Promise<CliAccount>
   /** Receipts of a home folder; several processes may read them. */
   receiptStore: (folder: string) => CliReceipts
@@ -41,6 +52,13 @@ export interface CreateHomeInit {
   network: Network
   chainEndpoint?: string
   bootstrap?: string[]
+  passphrase?: string
+  /** Words of the wallet, as they were typed. */
+  mnemonic?: string
+}
+
+export interface WalletWordsInit {
+  home: string
   passphrase?: string
 }
 
@@ -114,8 +132,10 @@ export interface ClosedChannel {
 
 /** A home's money without the mesh. */
 export interface CliAccount {
+  readonly config: Pick<Config, 'network'>
   readonly wallet: {
     readonly address: string
+    readonly friendlyAddress: string
     balance(options?: AbortOptions): Promise<NanoTon>
     send(to: string, amount: NanoTon, options?: AbortOptions): Promise<{ transaction: string }>
   }

@@ -1,13 +1,6 @@
-import { CancelledError, errorCode, UsageError } from '../core/errors.ts'
+import { errorCode, UsageError } from '../core/errors.ts'
+import { type PromptIo, readHidden } from './hidden-input.ts'
 import type { CliIo } from './io.ts'
-
-type PromptIo = Pick<CliIo, 'stdin' | 'stderr' | 'env'>
-
-/** Keys as a terminal in raw mode sends them. */
-const ENTER = ['\r', '\n']
-const ERASE = ['\b', '\u007f']
-const ERASE_LINE = '\u0015'
-const CANCEL = ['\u0003', '\u0004']
 
 /** `$COCOON_PASSPHRASE`; an empty one counts as none. */
 export function passphraseFromEnvironment(io: Pick<CliIo, 'env'>): string | undefined {
@@ -58,62 +51,11 @@ export async function newPassphrase(io: PromptIo): Promise<string> {
   return first
 }
 
-/** Reads a line from the terminal; nothing of it is shown. */
 async function promptHidden(io: PromptIo, prompt: string): Promise<string> {
-  const { stdin, stderr } = io
-  if (stdin.isTTY !== true || stdin.setRawMode === undefined) {
-    throw new UsageError(
+  const noTerminal = (): UsageError =>
+    new UsageError(
       'KEY_NEEDS_PASSPHRASE',
       'The passphrase of the keys is needed and there is no terminal to type it in: set $COCOON_PASSPHRASE'
     )
-  }
-  stderr.write(prompt)
-  stdin.setRawMode(true)
-  try {
-    return await readTyped(stdin)
-  } finally {
-    stdin.setRawMode(false)
-    stdin.pause()
-    stderr.write('\n')
-  }
-}
-
-function readTyped(stdin: PromptIo['stdin']): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const decoder = new TextDecoder()
-    const typed: string[] = []
-    const finish = (end: () => void): void => {
-      stdin.removeListener('data', onData)
-      stdin.removeListener('end', onEnd)
-      end()
-    }
-    const onEnd = (): void => finish(() => reject(new CancelledError('No passphrase was given')))
-    const onData = (bytes: Buffer): void => {
-      for (const character of decoder.decode(bytes, { stream: true })) {
-        if (ENTER.includes(character)) {
-          finish(() => resolve(typed.join('')))
-          return
-        }
-        if (CANCEL.includes(character)) {
-          onEnd()
-          return
-        }
-        take(typed, character)
-      }
-    }
-    stdin.on('data', onData)
-    stdin.once('end', onEnd)
-    // An earlier prompt left it paused.
-    stdin.resume()
-  })
-}
-
-function take(typed: string[], character: string): void {
-  if (ERASE.includes(character)) {
-    typed.pop()
-  } else if (character === ERASE_LINE) {
-    typed.length = 0
-  } else {
-    typed.push(character)
-  }
+  return readHidden(io, { prompt, noTerminal })
 }

@@ -6,7 +6,18 @@ import { type Random, systemRandom } from '../core/random.ts'
 import { createFile } from './atomic-file.ts'
 import { type HomeFolder, notReadable, notWritable } from './home.ts'
 import { DEFAULT_SCRYPT_COST, openSeed, type ScryptCost, sealSeed } from './key-cipher.ts'
-import { decodeKeyRecord, encodeKeyRecord, type KeyKind, type KeyRecord, SEED_BYTES } from './key-record.ts'
+import {
+  areWords,
+  decodeKeyRecord,
+  encodeKeyRecord,
+  holdsWords,
+  type KeyKind,
+  type KeyRecord,
+  type KeySecret,
+  packSecret,
+  SEED_BYTES,
+  unpackSecret
+} from './key-record.ts'
 
 export interface ReadKeyOptions extends AbortOptions {
   /** Not needed, and not used, where the file was written without one. */
@@ -37,7 +48,7 @@ export function keyPath(home: HomeFolder, kind: KeyKind): string {
  * Stores a key, with mode 0600, as a whole or not at all. An existing file is never overwritten: money and the
  * node's name hang on it.
  *
- * @param seed 32 bytes
+ * @param secret a seed of 32 bytes, for a wallet with the words it was made of
  * @throws {UsageError} `KEY_EXISTS`
  * @throws {UsageError} `KEY_PASSPHRASE_EMPTY`
  * @throws {EnvironmentError} `HOME_NOT_WRITABLE`
@@ -45,14 +56,18 @@ export function keyPath(home: HomeFolder, kind: KeyKind): string {
 export async function createKeyFile(
   home: HomeFolder,
   kind: KeyKind,
-  seed: Uint8Array,
+  secret: Uint8Array | KeySecret,
   options: CreateKeyOptions = {}
 ): Promise<void> {
+  const { seed, words } = secret instanceof Uint8Array ? { seed: secret } : secret
   if (seed.byteLength !== SEED_BYTES) {
     throw new RangeError(`Seed has ${seed.byteLength} bytes: expected ${SEED_BYTES}`)
   }
+  if (words !== undefined && (kind !== 'wallet' || !areWords(words))) {
+    throw new RangeError(`A ${kind} key cannot be kept with ${words.length} such words`)
+  }
   const path = keyPath(home, kind)
-  const text = encodeKeyRecord(await protect(kind, seed, options))
+  const text = encodeKeyRecord(await protect(kind, words === undefined ? { seed } : { seed, words }, options))
   try {
     await createFile(path, text, options)
   } catch (err) {
@@ -71,7 +86,7 @@ export async function createKeyFile(
 }
 
 /**
- * Reads a key of {@link createKeyFile}. Returns its 32-byte seed.
+ * Reads a key of {@link createKeyFile}: its seed, and its words if it was stored with them.
  *
  * @throws {EnvironmentError} `KEY_MISSING` if there is no such file
  * @throws {EnvironmentError} `KEY_FILE_PERMISSIONS` if other users can read or write it
@@ -79,40 +94,44 @@ export async function createKeyFile(
  * @throws {UsageError} `KEY_NEEDS_PASSPHRASE` if it is encrypted and none was given
  * @throws {UsageError} `KEY_WRONG_PASSPHRASE`
  */
-export async function readKeyFile(home: HomeFolder, kind: KeyKind, options: ReadKeyOptions = {}): Promise<Uint8Array> {
+export async function readKeySecret(home: HomeFolder, kind: KeyKind, options: ReadKeyOptions = {}): Promise<KeySecret> {
   const path = keyPath(home, kind)
   const record = decodeKeyRecord(await readPrivate(path, options))
   if (record?.kind !== kind) {
-    throw new EnvironmentError(
-      'KEY_FILE_CORRUPT',
-      `${path} is damaged or not a ${kind} key: restore it from a backup`,
-      {
-        details: { path, kind }
-      }
-    )
+    throw corruptKey(path, kind)
   }
   if ('seed' in record) {
-    return record.seed
+    const { seed, words } = record
+    return words === undefined ? { seed } : { seed, words }
   }
   if (options.passphrase === undefined) {
     throw new UsageError('KEY_NEEDS_PASSPHRASE', `${path} is encrypted: give its passphrase`, {
       details: { path, kind }
     })
   }
-  const seed = await openSeed(record.sealed, options.passphrase, labelOf(kind))
+  const packed = await openSeed(record.sealed, options.passphrase, labelOf(kind, holdsWords(record)))
   throwIfAborted(options.signal)
-  if (seed === undefined) {
+  if (packed === undefined) {
     throw new UsageError('KEY_WRONG_PASSPHRASE', `The passphrase does not open ${path}: try again`, {
       details: { path, kind }
     })
   }
-  return seed
+  const secret = unpackSecret(packed)
+  if (secret === undefined) {
+    throw corruptKey(path, kind)
+  }
+  return secret
 }
 
-async function protect(kind: KeyKind, seed: Uint8Array, options: CreateKeyOptions): Promise<KeyRecord> {
+/** The 32-byte seed of a key, as {@link readKeySecret} reads it. */
+export async function readKeyFile(home: HomeFolder, kind: KeyKind, options: ReadKeyOptions = {}): Promise<Uint8Array> {
+  return (await readKeySecret(home, kind, options)).seed
+}
+
+async function protect(kind: KeyKind, secret: KeySecret, options: CreateKeyOptions): Promise<KeyRecord> {
   const { passphrase, cost = DEFAULT_SCRYPT_COST, random = systemRandom } = options
   if (passphrase === undefined) {
-    return { kind, seed }
+    return { kind, ...secret }
   }
   if (passphrase === '') {
     throw new UsageError(
@@ -120,12 +139,20 @@ async function protect(kind: KeyKind, seed: Uint8Array, options: CreateKeyOption
       'The passphrase is empty: expected at least one character, or none at all'
     )
   }
-  return { kind, sealed: await sealSeed(seed, passphrase, labelOf(kind), cost, random) }
+  const label = labelOf(kind, secret.words !== undefined)
+  return { kind, sealed: await sealSeed(packSecret(secret), passphrase, label, cost, random) }
 }
 
 /** Authenticated with the seed, so that a renamed file does not open as another kind. */
-function labelOf(kind: KeyKind): string {
-  return `cocoon/key-file/v1/${kind}`
+function labelOf(kind: KeyKind, withWords: boolean): string {
+  return `cocoon/key-file/${withWords ? 'v2' : 'v1'}/${kind}`
+}
+
+/** `KEY_FILE_CORRUPT` */
+export function corruptKey(path: string, kind: KeyKind): EnvironmentError {
+  return new EnvironmentError('KEY_FILE_CORRUPT', `${path} is damaged or not a ${kind} key: restore it from a backup`, {
+    details: { path, kind }
+  })
 }
 
 async function readPrivate(path: string, options: AbortOptions): Promise<string> {
@@ -151,7 +178,13 @@ async function readPrivate(path: string, options: AbortOptions): Promise<string>
       throw err
     }
     if (errorCode(err) === 'ENOENT') {
-      throw new EnvironmentError('KEY_MISSING', `There is no ${path}: run "cocoon-node init"`, { details: { path } })
+      throw new EnvironmentError(
+        'KEY_MISSING',
+        `There is no ${path}: restore it from a backup, or run "cocoon-node init"`,
+        {
+          details: { path }
+        }
+      )
     }
     throw notReadable(path, err)
   }

@@ -1,5 +1,17 @@
 import * as z from 'zod'
-import { amount, endpoint, flag, group, list, listenAddress, oneOf, peerAddress, text, wholeNumber } from './setting.ts'
+import {
+  accountAddress,
+  amount,
+  endpoint,
+  flag,
+  group,
+  list,
+  listenAddress,
+  oneOf,
+  peerAddress,
+  text,
+  wholeNumber
+} from './setting.ts'
 
 /**
  * What a node may be told, in `config.json` of its home folder. Everything but `network` and, on a simnet,
@@ -160,7 +172,8 @@ const client = group({
   maxSpendPerDay: amount.prefault('10000000000'),
   /**
    * Answer tokens prepaid at a time, at most, whatever a provider asks for: what a provider that runs away costs. A
-   * slow link needs twice the tokens that come in one round trip.
+   * link on which more tokens come in a round trip makes answers wait for their payment. A job's first payment is what
+   * the provider asks, up to the price of 32 tokens, whatever this says.
    * @default 32
    */
   maxWindowTokens: wholeNumber(1, 4096).default(32),
@@ -195,6 +208,12 @@ const client = group({
 export const configSchema = group({
   /** The chain that pays. No default: it decides whose money moves. */
   network: oneOf('simnet', 'testnet', 'mainnet'),
+  /**
+   * Raw address of the wallet this home was made with, as `init` writes it. Where it is set, a node does not start with
+   * the key of another.
+   * @default any
+   */
+  wallet: accountAddress.optional(),
   /**
    * What is logged to the home's `logs` folder: this level and worse.
    * @default "info"

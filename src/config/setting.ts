@@ -78,3 +78,7 @@ function isHttpUrl(value: string): boolean {
     return false
   }
 }
+
+const ACCOUNT = 'a raw address like "0:3fa1…" with 64 hex digits'
+
+export const accountAddress = z.string({ error: ACCOUNT }).regex(/^0:[0-9a-f]{64}$/, { error: ACCOUNT })

@@ -12,6 +12,7 @@ import { type NodeKeys, readKeys } from './keys.ts'
 import { openLog } from './log-file.ts'
 import { type ReceiptStore, receiptStore } from './receipt-store.ts'
 import { openStore, type Store } from './store.ts'
+import { requireOwnWallet } from './wallet-check.ts'
 
 export interface AccountInit {
   /** Path of the home folder. */
@@ -66,6 +67,7 @@ export async function openAccount(init: AccountInit, options: AbortOptions = {})
   }
   try {
     const keys = await readKeys(home, init.passphrase)
+    await requireOwnWallet(keys.wallet.publicKey, config)
     const log = openLog(home, config.logLevel, systemClock)
     opened.push(() => log.close())
     const logger = init.logger ?? log.logger
@@ -87,7 +89,10 @@ export async function openAccount(init: AccountInit, options: AbortOptions = {})
 
 async function openMoney(config: Config, keys: NodeKeys, { ledger }: Store, logger: Logger) {
   const { chain, wallet } = await createTon(
-    { logger: logger.child('ton') },
+    {
+      logger: logger.child('ton'),
+      onWalletShared: ({ code, ...notice }) => logger.warn('somebody else sends from this wallet', { code, ...notice })
+    },
     { ...config.chain, globalId: GLOBAL_IDS[config.network], key: keys.wallet }
   )
   const shared = { ledger, chain, clock: systemClock, logger: logger.child('payments'), key: keys.channel }

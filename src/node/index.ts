@@ -4,3 +4,4 @@ export { type CreatedHome, type CreateHomeInit, createHome } from './create-home
 export { type CocoonNode, createNode, type NodeInit, type NodeRole } from './create-node.ts'
 export { type ReceiptEntry, type ReceiptStore, receiptStore } from './receipt-store.ts'
 export { type VerifyReceiptInit, verifyReceiptFile } from './verify-receipt-file.ts'
+export { exportWallet, importWallet, type WalletWordsInit } from './wallet-words.ts'

@@ -1,7 +1,18 @@
-import { createKeyFile, type HomeFolder, KEY_KINDS, type KeyKind, readKeyFile, SEED_BYTES } from '../config/index.ts'
+import {
+  createKeyFile,
+  type HomeFolder,
+  KEY_KINDS,
+  type KeyKind,
+  type KeySecret,
+  keyPath,
+  readKeyFile,
+  readKeySecret,
+  SEED_BYTES
+} from '../config/index.ts'
 import { type Ed25519KeyPair, ed25519FromSeed } from '../core/ed25519.ts'
-import { errorCode } from '../core/errors.ts'
+import { errorCode, UsageError } from '../core/errors.ts'
 import type { Random } from '../core/random.ts'
+import { mnemonicSeed, newMnemonic } from '../ton/index.ts'
 
 /** The keys of a home folder. */
 export interface NodeKeys {
@@ -17,7 +28,7 @@ export interface NodeKeys {
  * Reads all keys before anything else starts: a wrong passphrase must not leave a node half open.
  *
  * @throws {UsageError} `KEY_NEEDS_PASSPHRASE`, `KEY_WRONG_PASSPHRASE`
- * @throws {EnvironmentError} `KEY_FILE_CORRUPT`, `KEY_FILE_PERMISSIONS`
+ * @throws {EnvironmentError} `KEY_MISSING`, `KEY_FILE_CORRUPT`, `KEY_FILE_PERMISSIONS`
  */
 export async function readKeys(home: HomeFolder, passphrase: string | undefined): Promise<NodeKeys> {
   const options = passphrase === undefined ? {} : { passphrase }
@@ -30,15 +41,25 @@ export async function readKeys(home: HomeFolder, passphrase: string | undefined)
   return nodeKeys({ peer, wallet, channel })
 }
 
+export interface CreateKeysInit {
+  passphrase?: string
+  random: Random
+  /**
+   * Words of the wallet.
+   * @default new ones
+   */
+  words?: readonly string[]
+}
+
 /**
  * Makes every key that a home folder lacks. Never overwrites one: those that an earlier try left are used, if they are
- * protected as asked for.
+ * protected as asked for and, for the wallet, made of the words that are given.
  *
- * @throws {UsageError} `KEY_EXISTS` if there is one in plain text where a passphrase is wanted
+ * @throws {UsageError} `KEY_EXISTS` if there is one in plain text where a passphrase is wanted, or another wallet than the words'
  * @throws {UsageError} `KEY_NEEDS_PASSPHRASE`, `KEY_WRONG_PASSPHRASE`, `KEY_PASSPHRASE_EMPTY`
  * @throws {EnvironmentError} `HOME_NOT_WRITABLE`, `KEY_FILE_CORRUPT`, `KEY_FILE_PERMISSIONS`
  */
-export async function createKeys(home: HomeFolder, passphrase: string | undefined, random: Random): Promise<NodeKeys> {
+export async function createKeys(home: HomeFolder, { passphrase, random, words }: CreateKeysInit): Promise<NodeKeys> {
   const options = passphrase === undefined ? {} : { passphrase }
   const seeds: Partial<Record<KeyKind, Uint8Array>> = {}
   for (const kind of KEY_KINDS) {
@@ -48,15 +69,40 @@ export async function createKeys(home: HomeFolder, passphrase: string | undefine
       seeds[kind] = seed
     }
   }
+  const given = words && (await walletSecret(words))
+  if (given !== undefined && seeds.wallet !== undefined && !isSameSeed(given.seed, seeds.wallet)) {
+    throw otherWallet(keyPath(home, 'wallet'))
+  }
   const missing = KEY_KINDS.filter(kind => seeds[kind] === undefined)
   await Promise.all(
     missing.map(async kind => {
-      const seed = random.bytes(SEED_BYTES)
-      await createKeyFile(home, kind, seed, options)
-      seeds[kind] = seed
+      const secret =
+        kind === 'wallet'
+          ? (given ?? (await walletSecret(await newMnemonic(random))))
+          : { seed: random.bytes(SEED_BYTES) }
+      await createKeyFile(home, kind, secret, options)
+      seeds[kind] = secret.seed
     })
   )
   return nodeKeys(seeds as Record<KeyKind, Uint8Array>)
+}
+
+/** What is kept of a wallet that is made of words. */
+export async function walletSecret(words: readonly string[]): Promise<KeySecret> {
+  return { seed: await mnemonicSeed(words), words }
+}
+
+export function isSameSeed(one: Uint8Array, other: Uint8Array): boolean {
+  return Buffer.from(one).equals(other)
+}
+
+/** `KEY_EXISTS`: a wallet's key is never replaced by another's. */
+export function otherWallet(path: string): UsageError {
+  return new UsageError(
+    'KEY_EXISTS',
+    `${path} holds the key of another wallet than these words: make a home of its own for them with "cocoon-node init --mnemonic --home <folder>"`,
+    { details: { path, kind: 'wallet' } }
+  )
 }
 
 function nodeKeys(seeds: Record<KeyKind, Uint8Array>): NodeKeys {
@@ -67,14 +113,20 @@ function nodeKeys(seeds: Record<KeyKind, Uint8Array>): NodeKeys {
   }
 }
 
-/** The seed an earlier try left. One in plain text where a passphrase is wanted is none: making it again says so. */
+/**
+ * The seed that an earlier try left; undefined if there is none. One in plain text where a passphrase is wanted counts as
+ * none: making it again says so.
+ *
+ * @throws {UsageError} `KEY_NEEDS_PASSPHRASE`, `KEY_WRONG_PASSPHRASE`
+ * @throws {EnvironmentError} `KEY_FILE_CORRUPT`, `KEY_FILE_PERMISSIONS`
+ */
 async function leftKey(
   home: HomeFolder,
   kind: KeyKind,
   passphrase: string | undefined
 ): Promise<Uint8Array | undefined> {
   try {
-    const seed = await readKeyFile(home, kind)
+    const { seed } = await readKeySecret(home, kind)
     return passphrase === undefined ? seed : undefined
   } catch (err) {
     switch (errorCode(err)) {

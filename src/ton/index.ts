@@ -1,5 +1,6 @@
 import { systemClock } from '../core/clock.ts'
 import type { Ed25519KeyPair } from '../core/ed25519.ts'
+import type { Random } from '../core/random.ts'
 import type { ChainRpcComponents, ChainRpcInit } from './chain-rpc.ts'
 import type { TonChain } from './ton-chain.ts'
 import type { TonWallet, WalletSharedNotice } from './ton-wallet.ts'
@@ -69,4 +70,32 @@ export async function createTon(
 export async function walletAddress(publicKey: Uint8Array, globalId: number): Promise<string> {
   const wallet = await import('./wallet-message.ts')
   return wallet.walletAddress(publicKey, globalId)
+}
+
+/** New words of a wallet (TON's standard, 24 words). Makes no request. */
+export async function newMnemonic(random: Random): Promise<string[]> {
+  const mnemonic = await import('./mnemonic.ts')
+  return mnemonic.newMnemonic(random)
+}
+
+/**
+ * The words in a text that somebody typed.
+ *
+ * @throws {UsageError} `MNEMONIC_INVALID`; the error holds none of them
+ */
+export async function readMnemonic(text: string): Promise<string[]> {
+  const mnemonic = await import('./mnemonic.ts')
+  return mnemonic.readMnemonic(text)
+}
+
+/** The 32-byte Ed25519 seed of a wallet's words. */
+export async function mnemonicSeed(words: readonly string[]): Promise<Uint8Array> {
+  const mnemonic = await import('./mnemonic.ts')
+  return mnemonic.mnemonicSeed(words)
+}
+
+/** An address as wallets show it: not bounceable, and marked as a testnet's anywhere but on mainnet. Takes a raw one. */
+export async function friendlyAddress(address: string, globalId: number): Promise<string> {
+  const wallet = await import('./wallet-message.ts')
+  return wallet.friendlyAddress(address, globalId)
 }

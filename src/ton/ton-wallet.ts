@@ -18,7 +18,7 @@ import { poll, type Sleep } from './wait.ts'
 import { batchSize } from './wallet-batch.ts'
 import { externalBodyHash, type Fate, fateOf, sentTransfers } from './wallet-fate.ts'
 import { walletFee } from './wallet-fees.ts'
-import { readSeqno, type Transfer, type WalletMessage, WalletSigner } from './wallet-message.ts'
+import { friendlyAddress, readSeqno, type Transfer, type WalletMessage, WalletSigner } from './wallet-message.ts'
 import { type Waiting, WaitingList } from './wallet-queue.ts'
 
 export interface TonWalletInit {
@@ -99,6 +99,8 @@ const MAX_DISPLACED = 8
 export class TonWallet {
   /** Raw address. */
   readonly address: string
+  /** The same as other wallets show it. */
+  readonly friendlyAddress: string
   readonly #rpc: WalletRpc
   readonly #prices: PriceBoard
   readonly #sleep: Sleep
@@ -122,6 +124,7 @@ export class TonWallet {
     this.#onShared = onShared ?? (() => undefined)
     this.#signer = new WalletSigner(init.key, init.globalId)
     this.address = this.#signer.address
+    this.friendlyAddress = friendlyAddress(this.address, init.globalId)
     this.#validForSeconds = init.validForSeconds ?? VALID_FOR_SECONDS
     this.#timeoutMs = init.timeoutMs ?? TIMEOUT_MS
     this.#expiryMarginSeconds = init.expiryMarginSeconds ?? EXPIRY_MARGIN_SECONDS

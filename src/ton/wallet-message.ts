@@ -1,4 +1,4 @@
-import { type Address, beginCell, type Cell, external, internal, SendMode, storeMessage } from '@ton/core'
+import { Address, beginCell, type Cell, external, internal, SendMode, storeMessage } from '@ton/core'
 import { WalletContractV5R1 } from '@ton/ton'
 import { formatRawAddress } from '../core/address.ts'
 import { type Ed25519KeyPair, ed25519Sign } from '../core/ed25519.ts'
@@ -25,6 +25,8 @@ export interface WalletMessage {
   /** Logical time of the wallet's last transaction when it was signed; its own is later. */
   afterLt: bigint
 }
+
+const MAINNET = -239
 
 /** Most messages that one external message of a W5 wallet carries. */
 export const MAX_TRANSFERS = 255
@@ -84,6 +86,11 @@ export function readSeqno({ active, data }: Pick<AccountView, 'active' | 'data'>
 export function walletAddress(publicKey: Uint8Array, globalId: number): string {
   const { address } = walletContract(publicKey, globalId)
   return formatRawAddress({ workchain: address.workChain, hash: address.hash })
+}
+
+/** An address as wallets show it: not bounceable, and marked as a testnet's anywhere but on mainnet. Takes a raw one. */
+export function friendlyAddress(address: string, globalId: number): string {
+  return Address.parseRaw(address).toString({ bounceable: false, testOnly: globalId !== MAINNET })
 }
 
 function walletContract(publicKey: Uint8Array, globalId: number): WalletContractV5R1 {

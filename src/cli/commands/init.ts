@@ -6,6 +6,7 @@ import { newCommand } from '../new-command.ts'
 import type { CreateHomeInit } from '../node-port.ts'
 import { each, httpUrl, oneOf } from '../option-values.ts'
 import { newPassphrase, passphraseFromEnvironment } from '../prompt-passphrase.ts'
+import { readWords } from '../read-words.ts'
 import { readSimnetFile } from '../simnet-file.ts'
 import { checkAddresses } from '../tcp-address.ts'
 
@@ -14,6 +15,7 @@ interface InitOptions {
   chain?: string
   bootstrap?: string[]
   passphrase?: boolean
+  mnemonic?: boolean
 }
 
 /** `cocoon-node init` */
@@ -21,11 +23,13 @@ export function initCommand(context: CommandContext): Command {
   return newCommand('init', {
     summary: 'Make a node: home folder, keys and wallet',
     description:
-      'Makes the home folder with new keys and prints the peer id and the address of the wallet.\n' +
+      'Makes the home folder with new keys and prints the peer id and the address of the wallet. Its key is made of 24 words\n' +
+      'that "cocoon-node wallet export" shows: with them the wallet can be opened again.\n' +
       'A folder that holds a node already is never touched.',
     examples: [
       ['cocoon-node init', 'a testnet node in ~/.cocoon'],
       ['cocoon-node init --network mainnet --passphrase', 'keys encrypted with a passphrase'],
+      ['cocoon-node init --mnemonic', 'with the wallet of 24 words that you have; asks for them'],
       ['cocoon-node init --home ./me --network simnet', 'a member of the running local simnet']
     ]
   })
@@ -42,6 +46,7 @@ export function initCommand(context: CommandContext): Command {
       each(text => text)
     )
     .option('--passphrase', 'encrypt the keys; asks for it, or takes $COCOON_PASSPHRASE')
+    .option('--mnemonic', 'the wallet of 24 words that you have; asks for them, or takes them from a pipe')
     .action((options: InitOptions) => init(context, options))
 }
 
@@ -52,22 +57,35 @@ async function init(context: CommandContext, options: InitOptions): Promise<void
     throw new UsageError('HOME_EXISTS', `${home} holds a node already: use it, or name another folder with --home`)
   }
   const network = await networkSettings(context, options)
+  const mnemonic = options.mnemonic === true ? await readWords(io, context.signal) : undefined
   const passphrase = options.passphrase === true ? await newPassphrase(io) : passphraseFromEnvironment(io)
   const { createHome } = await context.loadNode()
-  const { peerId, walletAddress } = await createHome({
+  const { peerId, walletAddress, friendlyAddress } = await createHome({
     home,
     ...network,
-    ...(passphrase === undefined ? {} : { passphrase })
+    ...(passphrase === undefined ? {} : { passphrase }),
+    ...(mnemonic === undefined ? {} : { mnemonic })
   })
   const encrypted = passphrase !== undefined
-  output.result({ home, network: options.network, peerId, walletAddress, encrypted }, () =>
-    [`home    ${home}`, `network ${options.network}`, `peer    ${peerId}`, `wallet  ${walletAddress}`].join('\n')
+  output.result({ home, network: options.network, peerId, walletAddress, friendlyAddress, encrypted }, () =>
+    [
+      `home    ${home}`,
+      `network ${options.network}`,
+      `peer    ${peerId}`,
+      `wallet  ${walletAddress}`,
+      `        ${friendlyAddress}`
+    ].join('\n')
   )
   output.note(
     encrypted
       ? 'The keys are encrypted with your passphrase.'
       : 'The keys are not encrypted: only file rights protect them.'
   )
+  if (mnemonic === undefined) {
+    output.note(
+      'Write down the 24 words of the wallet: "cocoon-node wallet export" shows them. Nothing else brings it back.'
+    )
+  }
   output.note('Next: send some coins to the wallet, then "cocoon-node ask" to ask or "cocoon-node provide" to earn.')
 }
 

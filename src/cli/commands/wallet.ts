@@ -1,19 +1,26 @@
 import type { Command } from 'commander'
-import { formatTon, type NanoTon } from '../../core/nano-ton.ts'
+import { formatTon, formatTonAmount, type NanoTon } from '../../core/nano-ton.ts'
+import { type ChannelMoney, channelMoney, sumMoney } from '../channel-money.ts'
 import type { CommandContext } from '../context.ts'
 import { lateNote } from '../late-note.ts'
 import { newCommand } from '../new-command.ts'
 import { amount, rawAddress } from '../option-values.ts'
+import { renderTable } from '../table.ts'
 import { withAccount } from '../with-node.ts'
+import { exportCommand, importCommand } from './wallet-words.ts'
 
 /** `cocoon-node wallet` */
 export function walletCommand(context: CommandContext): Command {
   return newCommand('wallet', {
-    summary: 'Address and balance; send coins',
+    summary: 'Address, balance and channels; send coins; its words',
+    description:
+      'Shows the address, the balance, and what channels hold: what is locked, what of it is promised to the other side and\n' +
+      'not collected yet, and what closing would give back or the next claim would pay.',
     examples: [
-      ['cocoon-node wallet', 'address and balance'],
+      ['cocoon-node wallet', 'address, balance and money in channels'],
       ['cocoon-node wallet --json', 'the same for programs, in nanotons'],
-      ['cocoon-node wallet send 0:3fa1… 0.5', 'send half a coin']
+      ['cocoon-node wallet send 0:3fa1… 0.5', 'send half a coin'],
+      ['cocoon-node wallet export', 'show the 24 words, to write them down']
     ]
   })
     .action(() => showWallet(context))
@@ -27,15 +34,41 @@ export function walletCommand(context: CommandContext): Command {
         .argument('<amount>', 'whole coins, like 0.25', amount('The amount'))
         .action((to: string, value: NanoTon) => send(context, to, value))
     )
+    .addCommand(exportCommand(context))
+    .addCommand(importCommand(context))
 }
 
 async function showWallet(context: CommandContext): Promise<void> {
   const { output, signal } = context
-  await withAccount(context, async ({ wallet }) => {
-    const balance = await wallet.balance({ signal })
-    output.result({ address: wallet.address, balanceNano: balance }, () =>
-      [`address  ${wallet.address}`, `balance  ${formatTon(balance)}`].join('\n')
+  await withAccount(context, async ({ wallet, payer, payee, config }) => {
+    const { address, friendlyAddress } = wallet
+    const waiting = lateNote(output, 'Asking the chain…')
+    const [balance] = await Promise.all([
+      wallet.balance({ signal }),
+      payer.start({ signal }),
+      payee.start({ signal })
+    ]).finally(waiting.done)
+    const channels = channelMoney(payer.list(), payee.list())
+    output.result(
+      {
+        address,
+        friendlyAddress,
+        network: config.network,
+        balanceNano: balance,
+        ...sumObject(sumMoney(channels)),
+        channels: channels.map(({ role, channel, state, ...sums }) => ({ role, channel, state, ...sumObject(sums) }))
+      },
+      () =>
+        [
+          `address  ${address}`,
+          `         ${friendlyAddress} (${config.network})`,
+          `balance  ${formatTon(balance)}`,
+          ...(channels.length === 0 ? [] : ['', renderMoney(channels)])
+        ].join('\n')
     )
+    if (balance === 0n) {
+      output.note(`The wallet is empty: send coins of the ${config.network} to ${friendlyAddress}`)
+    }
   })
 }
 
@@ -49,4 +82,20 @@ async function send(context: CommandContext, to: string, value: NanoTon): Promis
       () => `Sent ${formatTon(value)} to ${to} in transaction ${transaction}`
     )
   })
+}
+
+function sumObject({ locked, pending, claimable }: Pick<ChannelMoney, 'locked' | 'pending' | 'claimable'>) {
+  return { lockedNano: locked, pendingNano: pending, claimableNano: claimable }
+}
+
+function renderMoney(channels: readonly ChannelMoney[]): string {
+  const sum = sumMoney(channels)
+  const amounts = (money: typeof sum): string[] => [money.locked, money.pending, money.claimable].map(formatTonAmount)
+  return renderTable(
+    ['ROLE', 'CHANNEL', 'STATE', 'LOCKED', 'PENDING', 'CLAIMABLE'],
+    [
+      ...channels.map(one => [one.role === 'payer' ? 'pays' : 'earns', one.channel, one.state, ...amounts(one)]),
+      ['all', '', '', ...amounts(sum)]
+    ]
+  )
 }

@@ -129,13 +129,6 @@ describe('cocoon-node providers', () => {
 describe('cocoon-node wallet and channel', () => {
   const folder = useTempFolder()
 
-  it('show address and balance', async () => {
-    const plain = await new MainRun(folder()).run(['wallet'])
-    assert.equal(plain.stdout.text, `address  ${ADDRESS}\nbalance  1.5 TON\n`)
-    const json = await new MainRun(folder()).run(['wallet', '--json'])
-    assert.deepEqual(json.stdout.objects(), [{ address: ADDRESS, balanceNano: '1500000000' }])
-  })
-
   it('send what was typed, to the nanoton, and close the books', async () => {
     const run = new MainRun(folder())
     const { code, stdout } = await run.run(['wallet', 'send', ADDRESS, '0.000000001', '--json'])

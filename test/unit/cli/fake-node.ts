@@ -3,6 +3,7 @@ import type {
   CliAccount,
   CliClient,
   CliNode,
+  CreateHomeInit,
   NodeInit,
   NodeModule
 } from '../../../src/cli/node-port.ts'
@@ -14,6 +15,11 @@ import { nanoTon } from '../../../src/core/nano-ton.ts'
 
 export const PEER = '12D3KooWGLNvFmmKRnGqqhhfhU5ZdCJ6b1mPK3VoCtKgbLN9jARC'
 export const ADDRESS = `0:${'ab'.repeat(32)}`
+export const FRIENDLY = '0QCrq6urq6urq6urq6urq6urq6urq6urq6urq6urq6urq4fP'
+export const WORDS: readonly string[] = Array.from(
+  { length: 24 },
+  (_, index) => `zeb${'abcdefghijklmnopqrstuvwx'[index]}`
+)
 
 export function advertised(name: string, fill: number): AdvertisedProvider {
   return {
@@ -52,18 +58,35 @@ export class FakeNode {
   tier = 'simulated'
   published: Promise<void> = Promise.resolve()
 
+  created: CreateHomeInit | undefined
+  words = (_passphrase: string | undefined): { walletAddress: string; words: readonly string[] } => ({
+    walletAddress: ADDRESS,
+    words: WORDS
+  })
+
   /** To be given to `main`. */
   readonly module: NodeModule = {
     createNode: async init => this.#create(init),
-    createHome: unexpected,
+    createHome: async init => {
+      this.created = init
+      return { peerId: PEER, walletAddress: ADDRESS, friendlyAddress: FRIENDLY }
+    },
+    exportWallet: async init => this.words(init.passphrase),
+    importWallet: async (init, text) => {
+      this.words(init.passphrase)
+      this.calls.push(`import ${text}`)
+      return { walletAddress: ADDRESS, imported: true }
+    },
     openAccount: async () => this.account,
     receiptStore: unexpected,
     verifyReceiptFile: unexpected
   }
 
   account: CliAccount = {
+    config: { network: 'testnet' },
     wallet: {
       address: ADDRESS,
+      friendlyAddress: FRIENDLY,
       balance: async () => nanoTon(1_500_000_000n),
       send: async (to, amount) => {
         this.calls.push(`send ${amount} to ${to}`)

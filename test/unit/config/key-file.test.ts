@@ -7,7 +7,8 @@ import {
   DEFAULT_SCRYPT_COST,
   homeFolder,
   keyPath,
-  readKeyFile
+  readKeyFile,
+  readKeySecret
 } from '../../../src/config/index.ts'
 import { decodeKeyRecord, encodeKeyRecord } from '../../../src/config/key-record.ts'
 import { errorMessage } from '../../../src/core/errors.ts'
@@ -139,6 +140,60 @@ describe('key file', () => {
         }
       )
     )
+  })
+
+  describe('with the words of a wallet', () => {
+    const WORDS = Array.from({ length: 24 }, (_, index) => ['abandon', 'zoo', 'category'][index % 3] ?? '')
+    const secret = { seed: SEED, words: WORDS }
+
+    it('gives both back, plain and encrypted, and shows none of the words when encrypted', async () => {
+      await createKeyFile(home(), 'wallet', secret)
+      assert.deepEqual(await readKeySecret(home(), 'wallet'), secret)
+      assert.deepEqual(await readKeyFile(home(), 'wallet'), SEED)
+      await rename(keyPath(home(), 'wallet'), `${temp()}/aside`)
+      await createKeyFile(home(), 'wallet', secret, { passphrase: 'p', cost })
+      assert.deepEqual(await readKeySecret(home(), 'wallet', { passphrase: 'p' }), secret)
+      assert.doesNotMatch(await readFile(keyPath(home(), 'wallet'), 'utf8'), /abandon|zoo|category/)
+      assert.equal((await stat(keyPath(home(), 'wallet'))).mode & 0o777, 0o600)
+    })
+
+    it('has one size when encrypted, whatever the words', async () => {
+      const short = { seed: SEED, words: WORDS.map(() => 'zoo') }
+      const long = { seed: SEED, words: WORDS.map(() => 'category') }
+      const sizes = []
+      for (const one of [short, long]) {
+        await createKeyFile(home(), 'wallet', one, { passphrase: 'p', cost })
+        sizes.push((await stat(keyPath(home(), 'wallet'))).size)
+        await rename(keyPath(home(), 'wallet'), `${temp()}/aside`)
+      }
+      assert.equal(sizes[0], sizes[1])
+    })
+
+    it('is corrupt with any character changed', async () => {
+      const text = encodeKeyRecord({ kind: 'wallet', ...secret })
+      assert.deepEqual(decodeKeyRecord(text), { kind: 'wallet', ...secret })
+      fc.assert(
+        fc.property(fc.nat(text.length - 1), fc.constantFrom('0', 'a', 'z', ' ', '"'), (at, char) => {
+          fc.pre(text[at] !== char && text[at]?.trim() !== '')
+          assert.equal(decodeKeyRecord(text.slice(0, at) + char + text.slice(at + 1)), undefined)
+        })
+      )
+      // Its seal copied over that of a file without words, and the other way round.
+      await createKeyFile(home(), 'wallet', secret, { passphrase: 'p', cost })
+      const sealed = decodeKeyRecord(await readFile(keyPath(home(), 'wallet'), 'utf8'))
+      assert.ok(sealed !== undefined && 'sealed' in sealed)
+      const cut = { ...sealed.sealed, ciphertext: sealed.sealed.ciphertext.slice(0, 32) }
+      await writeFile(keyPath(home(), 'wallet'), encodeKeyRecord({ kind: 'wallet', sealed: cut }), { mode: 0o600 })
+      await assert.rejects(readKeySecret(home(), 'wallet', { passphrase: 'p' }), { code: 'KEY_WRONG_PASSPHRASE' })
+    })
+
+    it('is a wallet, and has 24 of them', async () => {
+      await assert.rejects(createKeyFile(home(), 'peer', secret), RangeError)
+      for (const words of [WORDS.slice(1), WORDS.with(3, 'a'), WORDS.with(3, 'Zoo'), WORDS.with(3, 'zoo zoo')]) {
+        await assert.rejects(createKeyFile(home(), 'wallet', { seed: SEED, words }), RangeError)
+      }
+      assert.deepEqual(await readdir(home().keysFolder), [])
+    })
   })
 
   it('is not made of a seed of another length', async () => {

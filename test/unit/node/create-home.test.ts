@@ -7,9 +7,11 @@ import {
   homeFolder,
   loadConfig,
   lockHome,
-  readKeyFile
+  readKeyFile,
+  readKeySecret
 } from '../../../src/config/index.ts'
 import { createHome } from '../../../src/node/index.ts'
+import { mnemonicSeed } from '../../../src/ton/index.ts'
 import { useTempFolder } from '../../support/temp-folder.ts'
 
 const ENDPOINT = 'http://127.0.0.1:1/api/v2/jsonRPC'
@@ -40,10 +42,40 @@ describe('creating a home', () => {
   })
 
   it('leaves defaults out of the file, and needs no endpoint where the network has a public one', async () => {
-    await createHome({ home: path(), network: 'testnet' })
+    const { walletAddress } = await createHome({ home: path(), network: 'testnet' })
     const home = homeFolder(path())
-    assert.deepEqual(JSON.parse(await readFile(home.configFile, 'utf8')), { network: 'testnet' })
+    const file = { network: 'testnet', wallet: walletAddress }
+    assert.deepEqual(JSON.parse(await readFile(home.configFile, 'utf8')), file)
     assert.equal((await loadConfig(home)).client.allowSimulated, false)
+  })
+
+  it('makes the wallet of new words, or of those that are given', async () => {
+    const first = await createHome({ home: path(), network: 'testnet' })
+    assert.match(first.friendlyAddress, /^0Q/)
+    const { seed, words } = await readKeySecret(homeFolder(path()), 'wallet')
+    assert.equal(words?.length, 24)
+    assert.deepEqual(await mnemonicSeed(words), seed)
+    const mnemonic = words.join(' ')
+    const second = await createHome({ home: join(folder(), 'second'), network: 'testnet', mnemonic })
+    assert.equal(second.walletAddress, first.walletAddress)
+    assert.notEqual(second.peerId, first.peerId)
+    const main = await createHome({ home: join(folder(), 'main'), network: 'mainnet', mnemonic })
+    assert.notEqual(main.walletAddress, first.walletAddress)
+    assert.match(main.friendlyAddress, /^UQ/)
+  })
+
+  it('makes nothing of words that are none, and never another wallet than an earlier try', async () => {
+    await assert.rejects(createHome({ home: path(), network: 'testnet', mnemonic: 'one two three' }), {
+      code: 'MNEMONIC_INVALID'
+    })
+    await assert.rejects(stat(path()), { code: 'ENOENT' })
+    const other = await createHome({ home: join(folder(), 'other'), network: 'testnet' })
+    const { words } = await readKeySecret(homeFolder(other.home), 'wallet')
+    const mnemonic = words?.join(' ') ?? ''
+    const first = await createHome({ home: path(), network: 'testnet' })
+    await rm(homeFolder(path()).configFile)
+    await assert.rejects(createHome({ home: path(), network: 'testnet', mnemonic }), { code: 'KEY_EXISTS' })
+    assert.deepEqual(await createHome({ home: path(), network: 'testnet' }), first)
   })
 
   it('refuses a home that is one already, and changes nothing of it', async () => {
