@@ -13,7 +13,7 @@ export type Json = Record<string, unknown>
 
 /** Only accounts that exist are altered. */
 export function forgeAccount(account: Json, forgery: Forgery | false): Json {
-  if (account['state'] === 'uninitialized') {
+  if ((account['last_transaction_id'] as Json)['lt'] === '0') {
     return account
   }
   switch (forgery) {

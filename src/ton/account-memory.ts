@@ -9,6 +9,8 @@ const MAX_ACCOUNTS = 16_384
 /** A state of an account, and who showed it. */
 export interface SeenAccount {
   lastLt: bigint
+  /** Of all states up to this one: that of a deleted account has none. */
+  highestLt: bigint
   lastHash: string
   /** Balance, state, code and data in one text. */
   content: string
@@ -34,14 +36,20 @@ export function compareAccount(seen: SeenAccount, shown: ShownAccount): Comparis
     }
     return seen.utime - shown.utime > SKEW_SECONDS ? 'older' : 'same'
   }
+  if (shown.lastLt > 0n && shown.lastLt <= seen.highestLt && seen.lastLt === 0n && shown.block.seqno > seen.seqno) {
+    // It was deleted, and is shown as if it never had been.
+    return 'contradicts'
+  }
   // A deleted account has no last transaction any more.
   const follows = shown.lastLt > seen.lastLt || shown.lastLt === 0n
   return follows && shown.block.seqno > seen.seqno && shown.utime >= seen.utime ? 'newer' : 'older'
 }
 
-export function seenAccount(shown: ShownAccount): SeenAccount {
+/** @param before what was seen of it before */
+export function seenAccount(shown: ShownAccount, before?: SeenAccount): SeenAccount {
   const { lastLt, lastHash, block, utime } = shown
-  return { lastLt, lastHash, content: contentOf(shown), seqno: block.seqno, utime, by: new Map() }
+  const highestLt = before !== undefined && before.highestLt > lastLt ? before.highestLt : lastLt
+  return { lastLt, highestLt, lastHash, content: contentOf(shown), seqno: block.seqno, utime, by: new Map() }
 }
 
 /** A server showed a state that was seen, in whatever block. */

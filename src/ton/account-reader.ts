@@ -145,7 +145,7 @@ export class AccountReader {
       pool.refuse(
         endpoint.name,
         [...known.by.keys()],
-        `they show account ${reading.address} differently after one transaction, ${shown.lastLt}`
+        `they show account ${reading.address} differently, after transaction ${known.lastLt} and ${shown.lastLt}`
       )
       reading.best = undefined
     } else if (comparison === 'older') {
@@ -154,7 +154,7 @@ export class AccountReader {
         endpoint.fail(`it shows what was ${STALE_SECONDS} s ago`)
       }
     } else {
-      const seen = known !== undefined && comparison === 'same' ? known : seenAccount(shown)
+      const seen = known !== undefined && comparison === 'same' ? known : seenAccount(shown, known)
       addWitness(seen, shown, endpoint.name, clock.nowMs())
       reading.best = { shown, seen }
       reading.behind.clear()

@@ -91,13 +91,20 @@ export class TransactionReader {
     const { pool, accounts, reader } = this.#components
     const newestLt = list[0]?.lt ?? 0n
     let seen = accounts.get(address)
-    const isAhead = newestLt > (seen?.lastLt ?? 0n)
+    const isAhead = newestLt > (seen?.lastLt ?? 0n) && new Set(pool.usable.map(({ name }) => name)).size > 1
     const isMissingAll = seen !== undefined && seen.lastLt > afterLt && list.length === 0
-    if (isMissingAll || (isAhead && new Set(pool.usable.map(({ name }) => name)).size > 1)) {
-      // It was deleted since, or has new transactions: others have to show that too.
+    if (isAhead || isMissingAll) {
+      // It has new transactions, or was deleted since: others have to show that too.
       seen = (await reader.read(address, options)).seen
     }
-    if (seen === undefined || seen.lastLt <= afterLt) {
+    if (seen === undefined || seen.lastLt === 0n) {
+      // No state leads to the past of a deleted account.
+      return true
+    }
+    if (isAhead && newestLt > seen.lastLt) {
+      return false
+    }
+    if (seen.lastLt <= afterLt) {
       return true
     }
     const last = list.find(tx => tx.lt === seen.lastLt)

@@ -51,6 +51,13 @@ describe('compareAccount', () => {
     assert.equal(compareAccount(seen, at(99, START.utime, { ...gone })), 'older')
   })
 
+  it('P52 knows an account that comes back after a deletion only by a later transaction', () => {
+    const deleted = seenAccount(at(101, START.utime, { ...gone }), seen)
+    assert.equal(compareAccount(deleted, at(102, START.utime, { lastLt: 501n })), 'newer')
+    assert.equal(compareAccount(deleted, at(102, START.utime)), 'contradicts')
+    assert.equal(compareAccount(deleted, at(100, START.utime)), 'older')
+  })
+
   it('notices any difference in a state after one transaction', () => {
     const changes: Array<Partial<ShownAccount>> = [
       { balance: nanoTon(1_001n) },

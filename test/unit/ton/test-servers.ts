@@ -2,11 +2,13 @@ import { Address } from '@ton/core'
 import { type Faults, noFaults } from '../../../simnet/chain/faults.ts'
 import { SimChain } from '../../../simnet/chain/sim-chain.ts'
 import { ToncenterMethods } from '../../../simnet/chain/toncenter-methods.ts'
+import { ed25519FromSeed } from '../../../src/core/ed25519.ts'
 import { CocoonError } from '../../../src/core/errors.ts'
 import { nanoTon } from '../../../src/core/nano-ton.ts'
 import { ChainRpc, type ChainRpcInit } from '../../../src/ton/chain-rpc.ts'
 import type { ToncenterTransport } from '../../../src/ton/toncenter-client.ts'
 import { ToncenterFailure } from '../../../src/ton/toncenter-failure.ts'
+import { WalletSigner } from '../../../src/ton/wallet-message.ts'
 import { VirtualTime } from './virtual-time.ts'
 
 const BLOCK_MS = 1_000
@@ -77,9 +79,26 @@ export class TestServers {
     )
   }
 
+  /** As of now. */
   async fund(address: string, amount = 1_000_000_000n): Promise<void> {
+    await this.#makeBlocks()
     this.chain.fund(Address.parseRaw(address), nanoTon(amount))
     await this.chain.produceBlock()
+  }
+
+  /** A deployed wallet, with money. */
+  async wallet(): Promise<string> {
+    const signer = new WalletSigner(ed25519FromSeed(new Uint8Array(32).fill(7)), -217)
+    await this.fund(signer.address)
+    const account = await this.time.run(this.rpc().account(signer.address))
+    const transfer = { to: Address.parseRaw(signer.address), value: nanoTon(1n), bounce: false }
+    const { boc } = await signer.sign([transfer], account, account.chainTime + 60)
+    await this.chain.sendExternal(boc)
+    await this.chain.produceBlock()
+    for (const { requests } of this.servers) {
+      requests.length = 0
+    }
+    return signer.address
   }
 
   transport: ToncenterTransport = async ({ url, method, params }, { signal } = {}) => {
