@@ -1,12 +1,17 @@
 import { fromHex, toHex } from '../core/bytes.ts'
 import { CancelledError } from '../core/errors.ts'
+import { maxNano, minNano, type NanoTon } from '../core/nano-ton.ts'
+import type { Capacity } from '../mesh/index.ts'
 import {
   type DepositPolicy,
   initialAuthorization,
   type JobBounds,
+  MAX_OPENING_TOKENS,
   maxJobCost,
+  type Pace,
   type PayerChannelInfo,
-  type PayerJob
+  type PayerJob,
+  startPace
 } from '../payments/index.ts'
 import { responseOpener } from '../seal/index.ts'
 import type { Recipient } from '../wire/announcement.ts'
@@ -27,7 +32,7 @@ import type { ClientComponents } from './ports.ts'
 export interface ReadyJob {
   candidate: Candidate
   peer: AttestedPeer
-  terms: Pick<Offer, 'prices' | 'windowTokens' | 'minimumDeposit'>
+  terms: Pick<Offer, 'prices' | 'windowTokens' | 'minimumDeposit'> & Partial<Pick<Offer, 'maxCost'>>
   sealed: SealedJob
   /** Sent directly to a known provider rather than announced. */
   warm: boolean
@@ -40,10 +45,9 @@ export interface AnswerSettings {
   requestBytes: number
   stallTimeoutMs: number
   depositPolicy: DepositPolicy
+  /** Completion tokens this client prepays at a time at most, whatever a provider asks for. */
+  maxWindowTokens: number
 }
-
-/** Completion tokens this client prepays at most, whatever a provider asks for. */
-const MAX_WINDOW_TOKENS = 32
 
 export type AnswerComponents = ClientComponents & { channels: ClientChannels }
 
@@ -54,17 +58,15 @@ export async function* answer(
   settings: AnswerSettings,
   signal: AbortSignal | undefined
 ): AsyncGenerator<AnswerEvent> {
-  const { mesh, payer, channels } = components
-  const { candidate, peer, terms, sealed } = job
-  const bounds: JobBounds = {
-    prices: terms.prices,
-    requestBytes: settings.requestBytes,
-    windowTokens: Math.min(terms.windowTokens, MAX_WINDOW_TOKENS),
-    maxCompletionTokens: settings.maxTokens
-  }
-  const maxCost = maxJobCost(bounds)
+  const { mesh, payer, channels, clock } = components
+  const { candidate, peer, sealed } = job
+  const bounds = jobBounds(job, settings)
+  const maxCost = mostOf(job, bounds)
   const abort = signal === undefined ? {} : { signal }
-  const channel = await channels.ensure(candidate.capacity, { ...settings.depositPolicy, room: maxCost }, abort)
+  // Whatever can be refused is refused before money moves: limits, and a provider that is gone.
+  payer.requireAffordable(maxCost)
+  await mesh.connect(peer.peerId, candidate.capacity.addresses, abort)
+  const channel = await channels.ensure(payeeOf(job), { ...settings.depositPolicy, room: maxCost }, abort)
   const target = sealed.peers.find(one => one.peer.peerId === peer.peerId) as SealedJob['peers'][number]
   const opener = responseOpener(target.responseKey, sealed.jobId)
   const payerJob = payer.startJob(channel.channel, { jobId: toHex(sealed.jobId), maxCost })
@@ -72,17 +74,18 @@ export async function* answer(
   let confirmed = false
   try {
     // Signing and storing the first voucher takes as long as opening the stream: both at once.
-    const firstVoucher = payerJob.payUpTo(initialAuthorization(bounds))
+    const firstVoucher = payerJob.payUpTo(minNano(initialAuthorization(bounds), maxCost))
     firstVoucher.catch(() => undefined)
     const stream = await mesh.open(peer.peerId, PROTOCOLS.job, { maxFrameBytes: LIMITS.jobFrameBytes, ...abort })
     run = new JobRun(
-      { stream, opener, payerJob, payer },
+      { stream, opener, payerJob, payer, clock },
       {
         peerId: peer.peerId,
         open: openMessage(job, settings, channel, target.recipient),
         ...(sealed.body.kind === 'later' ? { laterBody: sealed.sealedRequest } : {}),
         firstVoucher,
         bounds,
+        pace: paceFor(components, job, settings, bounds),
         stallTimeoutMs: settings.stallTimeoutMs
       }
     )
@@ -129,6 +132,43 @@ export async function* answer(
       await payerJob.end({ cost: run?.cost ?? payerJob.paid, usage, confirmed })
     }
   }
+}
+
+function jobBounds({ terms }: ReadyJob, { requestBytes, maxTokens, maxWindowTokens }: AnswerSettings): JobBounds {
+  return {
+    prices: terms.prices,
+    requestBytes,
+    windowTokens: Math.min(terms.windowTokens, maxWindowTokens),
+    openingTokens: Math.min(terms.windowTokens, MAX_OPENING_TOKENS),
+    maxCompletionTokens: maxTokens
+  }
+}
+
+/** The most the job may cost, by our own figures and by the provider's offer. */
+function mostOf({ terms }: ReadyJob, bounds: JobBounds): NanoTon {
+  const most = maxJobCost(bounds)
+  return terms.maxCost === undefined ? most : minNano(most, terms.maxCost)
+}
+
+/** The record says who is paid; the offer may ask for more than the record did. */
+function payeeOf({ candidate, terms }: ReadyJob): Pick<Capacity, 'peerId' | 'payment'> {
+  const { peerId, payment } = candidate.capacity
+  return { peerId, payment: { ...payment, minimumDeposit: maxNano(payment.minimumDeposit, terms.minimumDeposit) } }
+}
+
+function paceFor(
+  { mesh }: AnswerComponents,
+  { candidate, peer }: ReadyJob,
+  { modelDigestHex }: AnswerSettings,
+  { windowTokens }: JobBounds
+): Pace {
+  const roundTripMs = mesh.peers().find(({ peerId }) => peerId === peer.peerId)?.rttMs
+  const model = candidate.capacity.models.find(({ digest }) => toHex(digest) === modelDigestHex)
+  return startPace({
+    maxTokens: windowTokens,
+    ...(roundTripMs === undefined ? {} : { roundTripMs }),
+    ...(model === undefined || model.tokensPerSecond <= 0 ? {} : { tokensPerSecond: model.tokensPerSecond })
+  })
 }
 
 function openMessage(

@@ -5,7 +5,7 @@ import { CancelledError, CocoonError, errorCode, NetworkError, PeerError } from 
 import { minNano, type NanoTon } from '../core/nano-ton.ts'
 import type { CandidateNeeds } from '../market/index.ts'
 import type { Capacity } from '../mesh/index.ts'
-import type { PayerChannelInfo } from '../payments/index.ts'
+import type { ChannelFinder, PayerChannelInfo } from '../payments/index.ts'
 import { encodeJobRequest } from '../wire/job-request.ts'
 import { LIMITS } from '../wire/limits.ts'
 import { announceJob, sealJob } from './announce-job.ts'
@@ -15,13 +15,16 @@ import { ClientChannels, type ClosedChannel } from './channels.ts'
 import { type Candidate, findCandidates } from './directory.ts'
 import type { AnswerEvent, AskRequest } from './events.ts'
 import { OfferDesk } from './offer-desk.ts'
+import { withOneMoreTry } from './one-more-try.ts'
 import type { ClientComponents, ClientInit } from './ports.ts'
-import { WarmSessions } from './warm-sessions.ts'
+import { type RecoveredChannel, resumeChannels } from './resume-channels.ts'
+import { type WarmSession, WarmSessions } from './warm-sessions.ts'
 
 const DEFAULT_CANDIDATES = 2
 const DEFAULT_DISCOVERY_TIMEOUT_MS = 10_000
 const DEFAULT_OFFER_TIMEOUT_MS = 8_000
 const DEFAULT_STALL_TIMEOUT_MS = 30_000
+const DEFAULT_MAX_WINDOW_TOKENS = 32
 const ANNOUNCE_ATTEMPTS = 3
 const DISCOVERY_PATIENCE_MS = 5_000
 const DISCOVERY_PAUSE_MS = 700
@@ -80,7 +83,7 @@ export class Client {
     const warm = this.#warmJob(request, plaintext)
     if (warm !== undefined) {
       try {
-        for await (const event of this.#answer(request, warm, plaintext, signal)) {
+        for await (const event of this.#tryJob(request, warm, plaintext, signal)) {
           begun = true
           yield event
         }
@@ -93,7 +96,7 @@ export class Client {
         }
       }
     }
-    yield* this.#answer(request, await this.#announce(request, plaintext, signal), plaintext, signal)
+    yield* this.#tryJob(request, await this.#announce(request, plaintext, signal), plaintext, signal)
   }
 
   /** Opens (or finds) a channel to a provider ahead of the first question. */
@@ -108,6 +111,48 @@ export class Client {
     return this.#channels.close(channel, options)
   }
 
+  /**
+   * Looks for channels that this wallet opened and this node's ledger does not know, after the ledger was lost, and makes those
+   * usable again whose providers can be found. Every other one can be closed alone. Only to be called when the user asks for
+   * it: another node with the same wallet may be using them.
+   *
+   * @throws what the chain and discovery throw; calling it again goes on
+   */
+  async recoverChannels(finder: ChannelFinder, options: AbortOptions = {}): Promise<RecoveredChannel[]> {
+    const { mesh, payer } = this.#components
+    const found = await payer.recover(await finder.openedChannels(options), options)
+    return resumeChannels(
+      { mesh, channels: this.#channels, timeoutMs: this.#discoveryTimeoutMs },
+      [...found.recovered, ...found.known.filter(({ state }) => state === 'recovered')],
+      options
+    )
+  }
+
+  /** One job with one provider. If our channel is all that is wrong, that is mended and the job tried once more. */
+  #tryJob(
+    request: AskRequest,
+    job: ReadyJob,
+    plaintext: Uint8Array,
+    signal: AbortSignal | undefined
+  ): AsyncIterable<AnswerEvent> {
+    const { random, logger } = this.#components
+    const provider = job.candidate.capacity
+    const mend = async (err: unknown): Promise<boolean> => {
+      const code = errorCode(err)
+      throwIfAborted(signal)
+      const mended = await this.#channels.mend(provider, code, signal === undefined ? {} : { signal })
+      if (mended) {
+        logger.info('job tried once more', { provider: provider.peerId, code })
+      }
+      return mended
+    }
+    return withOneMoreTry(this.#answer(request, job, plaintext, signal), mend, () => {
+      const sealed = sealJob(random.bytes(LIMITS.jobIdBytes), plaintext, [job.peer])
+      const again = { ...job, terms: lastingTerms(job.terms), sealed, warm: true }
+      return this.#answer(request, again, plaintext, signal)
+    })
+  }
+
   async *#answer(
     request: AskRequest,
     job: ReadyJob,
@@ -119,16 +164,17 @@ export class Client {
       maxTokens: request.maxTokens,
       requestBytes: plaintext.byteLength,
       stallTimeoutMs: this.#init.stallTimeoutMs ?? DEFAULT_STALL_TIMEOUT_MS,
-      depositPolicy: this.#depositPolicy(this.#init.deposit.default)
+      depositPolicy: this.#depositPolicy(this.#init.deposit.default),
+      maxWindowTokens: this.#init.maxWindowTokens ?? DEFAULT_MAX_WINDOW_TOKENS
     }
-    const { candidate, peer, terms } = job
+    const { candidate, peer } = job
     const release = this.#sessions.begin(peer.peerId)
     try {
       yield* answer({ ...this.#components, channels: this.#channels }, job, settings, signal)
     } finally {
       release()
     }
-    this.#sessions.keep(request.modelDigestHex, { candidate, peer, terms })
+    this.#sessions.keep(request.modelDigestHex, { candidate, peer, terms: lastingTerms(job.terms) })
   }
 
   /** A provider that is merely busy stays warm; any other failure makes the next job start from its attestation. */
@@ -168,6 +214,9 @@ export class Client {
     const { mesh, clock, random } = this.#components
     const candidates = await this.#candidates(request, signal)
     const attested = await this.#attest(candidates, request.modelDigestHex, signal)
+    for (const { candidate } of attested) {
+      this.#channels.greet(candidate.capacity.payment)
+    }
     const sealed = sealJob(
       random.bytes(LIMITS.jobIdBytes),
       plaintext,
@@ -253,8 +302,8 @@ export class Client {
   }
 
   #depositPolicy(deposit: NanoTon) {
-    const { max, challengeSeconds } = this.#init.deposit
-    return { room: deposit, deposit: minNano(deposit, max), maxDeposit: max, challengeSeconds }
+    const { max, challengeSeconds, topUpBelowPercent = 0 } = this.#init.deposit
+    return { room: deposit, deposit: minNano(deposit, max), maxDeposit: max, challengeSeconds, topUpBelowPercent }
   }
 
   get #candidateCount(): number {
@@ -281,6 +330,11 @@ function encodeRequest(request: AskRequest): Uint8Array {
     ...(seed === undefined ? {} : { seed }),
     ...(stop === undefined ? {} : { stop })
   })
+}
+
+/** What holds for a provider's next jobs too; the most a job costs is its own. */
+function lastingTerms({ prices, windowTokens, minimumDeposit }: ReadyJob['terms']): WarmSession['terms'] {
+  return { prices, windowTokens, minimumDeposit }
 }
 
 function isProviderFault(err: unknown): boolean {

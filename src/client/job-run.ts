@@ -1,6 +1,7 @@
 import { throwIfAborted } from '../core/abort.ts'
-import { CancelledError, errorCode, PeerError } from '../core/errors.ts'
-import { maxNano, type NanoTon, ZERO_NANO_TON } from '../core/nano-ton.ts'
+import { type Clock, systemClock } from '../core/clock.ts'
+import { CancelledError, errorCode, errorMessage, MoneyError, PeerError } from '../core/errors.ts'
+import { type NanoTon, ZERO_NANO_TON } from '../core/nano-ton.ts'
 import { type TokenUsage, tokenCost } from '../core/price.ts'
 import { type JobEvent, type JobState, nextJobState } from '../market/index.ts'
 import type { MeshStream } from '../mesh/index.ts'
@@ -9,7 +10,7 @@ import {
   decodeVoucher,
   encodeVoucher,
   type JobBounds,
-  nextAuthorization,
+  type Pace,
   type PayerChannels,
   type PayerJob,
   type Voucher
@@ -19,6 +20,7 @@ import { decodeAnswerEvent } from '../wire/answer-event.ts'
 import { decodeJobDown, encodeJobUp, type JobDownMessage, type JobUpMessage } from '../wire/job-stream.ts'
 import { LIMITS } from '../wire/limits.ts'
 import { AnswerBrokenError } from './failures.ts'
+import { JobPayments } from './job-payments.ts'
 
 /** A job that was accepted, or goes directly to a warm provider. */
 export interface JobRunInit {
@@ -30,6 +32,11 @@ export interface JobRunInit {
   laterBody?: Uint8Array
   /** Prices, window and limits both sides meter by. */
   bounds: JobBounds
+  /**
+   * How far ahead to pay at first; then it follows what is measured.
+   * @default always `bounds.windowTokens`
+   */
+  pace?: Pace
   /** Longest silence on the stream, in milliseconds. */
   stallTimeoutMs: number
 }
@@ -38,7 +45,9 @@ export interface JobRunComponents {
   stream: MeshStream
   opener: ResponseOpener
   payerJob: PayerJob
-  payer: Pick<PayerChannels, 'adopt'>
+  payer: Pick<PayerChannels, 'adopt'> & Partial<Pick<PayerChannels, 'makeRoom'>>
+  /** @default the system's */
+  clock?: Clock
 }
 
 /** The answer as it arrives, then the enclave's receipt. */
@@ -49,23 +58,16 @@ export type JobRunEvent =
 /** How long a cancelled job may take to send its receipt. */
 const CANCEL_GRACE_MS = 3_000
 
-/** Demands for what was paid already that are answered with the same voucher once more. */
-const MAX_REPEATED_ASKS = 3
-
 const NO_TOKENS: TokenUsage = { promptTokens: 0, cachedPromptTokens: 0, completionTokens: 0 }
 
 /** The client's end of one job stream: pays ahead by at most one window, opens every frame, checks every figure. */
 export class JobRun {
   readonly #components: JobRunComponents
   readonly #init: JobRunInit
+  readonly #payments: JobPayments
   #state: JobState = 'accepted'
   #usage = NO_TOKENS
   #finishReason = 'unknown'
-  #vouchers = 0
-  #paying: Promise<void> = Promise.resolve()
-  /** The highest amount that is being signed; `paid` follows once it is durable. */
-  #underWay = ZERO_NANO_TON
-  #asks = 0
   /** The last count that passed. The prompt's size is fixed by the first one, which may be a demand. */
   #counted: TokenUsage | undefined
   readonly #halt = new AbortController()
@@ -73,8 +75,20 @@ export class JobRun {
   #grace: NodeJS.Timeout | undefined
 
   constructor(components: JobRunComponents, init: JobRunInit) {
+    const { payerJob, payer, stream, clock = systemClock } = components
     this.#components = components
     this.#init = init
+    this.#payments = new JobPayments(
+      {
+        payerJob,
+        payer,
+        clock,
+        send: voucher => this.#sendVoucher(voucher),
+        fail: err => stream.abort(err as Error),
+        halt: this.#halt.signal
+      },
+      init
+    )
   }
 
   /** Tokens of the chunks that arrived. */
@@ -93,7 +107,7 @@ export class JobRun {
   }
 
   get vouchers(): number {
-    return this.#vouchers
+    return this.#payments.vouchers
   }
 
   /**
@@ -129,14 +143,14 @@ export class JobRun {
         throw new CancelledError('Cancelled', { cause: err })
       }
       // What is being signed counts as paid.
-      await this.#paying.catch(() => undefined)
+      await this.#payments.settled().catch(() => undefined)
       throw this.#broken(err)
     } finally {
       signal?.removeEventListener('abort', cancel)
       clearTimeout(this.#stall)
       clearTimeout(this.#grace)
       // A voucher under way must be booked before the job is closed in the books.
-      await this.#paying.catch(() => undefined)
+      await this.#payments.settled().catch(() => undefined)
       if (this.#state !== 'done') {
         stream.abort(new CancelledError('The answer is no longer read'))
       }
@@ -147,7 +161,7 @@ export class JobRun {
     const { stream } = this.#components
     const { open, laterBody, firstVoucher } = this.#init
     const voucher = await firstVoucher
-    this.#vouchers++
+    this.#payments.opened(voucher)
     await stream.write(encodeJobUp({ type: 'open', ...open, voucher: encodeVoucher(voucher) }))
     await this.#sendBody(laterBody ?? new Uint8Array(), signal)
   }
@@ -166,13 +180,14 @@ export class JobRun {
       case 'chunk':
         return this.#chunk(message)
       case 'need-voucher':
-        await this.#payMore(message)
+        this.#checkUsage(message.usage)
+        await this.#payments.demanded(message.usage, message.cumulative)
         return undefined
       case 'done':
         this.#advance('receipt')
         this.#components.opener.expectFinished()
         // The caller books the job's end next: no voucher may still be on its way.
-        await this.#paying
+        await this.#payments.settled()
         return { ...message, finishReason: this.#finishReason }
       case 'failed':
         return this.#failed(message)
@@ -194,47 +209,17 @@ export class JobRun {
     this.#checkUsage(usage)
     const { bytes } = this.#components.opener.open(sealed)
     this.#advance('first-chunk')
-    if (usage.completionTokens > this.#usage.completionTokens) {
-      this.#asks = 0
-    }
     this.#usage = usage
     const event = decodeAnswerEvent(bytes)
     if (event?.type === 'end') {
       this.#finishReason = event.finishReason
-    } else {
-      this.#payAhead()
     }
+    this.#payments.delivered(usage, event?.type === 'end')
     return event?.type === 'text' ? { type: 'text', bytes: event.text } : undefined
   }
 
-  // Not awaited by the reader: the window is there so that paying never stops the stream.
-  #payAhead(): void {
-    const amount = nextAuthorization(this.#init.bounds, this.#usage, maxNano(this.paid, this.#underWay))
-    if (amount !== undefined) {
-      this.#underWay = amount
-      this.#paying = this.#paying.then(() => this.#pay(amount))
-      this.#paying.catch(err => this.#components.stream.abort(err as Error))
-    }
-  }
-
-  async #payMore({ usage }: Extract<JobDownMessage, { type: 'need-voucher' }>): Promise<void> {
-    await this.#paying
-    this.#checkUsage(usage)
-    // Our own figures decide; what the provider names as the amount is not even read.
-    const amount = tokenCost(this.#init.bounds.prices, usage)
-    // A job beside this one may have used what was prepaid, so paid twice is fine; for ever is not.
-    this.#asks = amount > this.paid ? 0 : this.#asks + 1
-    if (this.#asks > MAX_REPEATED_ASKS) {
-      throw new PeerError('PAYMENT_DISPUTED', `The provider asks again for ${amount} nanotons that were paid`)
-    }
-    await this.#pay(amount)
-  }
-
-  async #pay(amount: NanoTon): Promise<void> {
-    const { payerJob, stream } = this.#components
-    const voucher = await payerJob.payUpTo(amount)
-    this.#vouchers++
-    await stream.write(encodeJobUp({ type: 'voucher', voucher: encodeVoucher(voucher) }))
+  async #sendVoucher(voucher: Voucher): Promise<void> {
+    await this.#components.stream.write(encodeJobUp({ type: 'voucher', voucher: encodeVoucher(voucher) }))
   }
 
   async #failed({ code, message, highest }: Extract<JobDownMessage, { type: 'failed' }>): Promise<never> {
@@ -286,7 +271,9 @@ export class JobRun {
       return err
     }
     const broken = { peerId: this.#init.peerId, usage: this.#usage, cost: this.cost, paid: this.paid }
-    const [brokenCode, what] = lost ?? [code ?? 'PROVIDER_FAILED', `failed (${code ?? 'unknown cause'})`]
+    // Our own limits and books are not the provider's fault.
+    const ours = err instanceof MoneyError ? `was not paid on (${errorMessage(err)})` : undefined
+    const [brokenCode, what] = lost ?? [code ?? 'PROVIDER_FAILED', ours ?? `failed (${code ?? 'unknown cause'})`]
     return new AnswerBrokenError(brokenCode, what, broken, err)
   }
 }

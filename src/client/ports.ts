@@ -23,8 +23,16 @@ export interface ClientInit {
   /** Which enclaves may see a prompt. */
   policy: AttestationPolicy
   maxPrices: PriceCap
-  /** What a new channel locks, the most locked in one channel, and the time for claims after a lone close. */
-  deposit: { default: NanoTon; max: NanoTon; challengeSeconds: number }
+  /**
+   * What a new channel locks, the most locked with one provider, the time for claims after a lone close, and the share of
+   * `default` below which a channel is topped up in the background, in percent (0 unless given).
+   */
+  deposit: { default: NanoTon; max: NanoTon; challengeSeconds: number; topUpBelowPercent?: number }
+  /**
+   * Completion tokens prepaid at a time at most, whatever a provider asks for.
+   * @default 32
+   */
+  maxWindowTokens?: number
   /**
    * Enclaves a job is sealed to.
    * @default 2

@@ -1,5 +1,5 @@
 import { PeerError } from '../core/errors.ts'
-import { type NanoTon, subNanoFloor } from '../core/nano-ton.ts'
+import { maxNano, type NanoTon, subNanoFloor } from '../core/nano-ton.ts'
 import { type TokenPrices, type TokenUsage, tokenCost } from '../core/price.ts'
 
 /** Tokens a model's chat template may add around the request's own text. */
@@ -18,7 +18,20 @@ export interface JobBounds {
   /** Completion tokens prepaid at a time, from the provider's offer and the client's own limit. */
   windowTokens: number
   maxCompletionTokens: number
+  /**
+   * Completion tokens whose price opens the job: the provider reads no prompt for less.
+   * @default a window
+   */
+  openingTokens?: number
+  /**
+   * Completion tokens below which the next window is paid.
+   * @default half a window
+   */
+  lowTokens?: number
 }
+
+/** The most completion tokens whose price a provider may ask before it reads the prompt, however long its window is. */
+export const MAX_OPENING_TOKENS = 32
 
 /** The most the job can honestly cost. */
 export function maxJobCost({ prices, requestBytes, maxCompletionTokens }: JobBounds): NanoTon {
@@ -32,31 +45,57 @@ export function maxJobCost({ prices, requestBytes, maxCompletionTokens }: JobBou
 }
 
 /**
- * What to prepay before anything is known: the price of one window, which also covers a short prompt. The prompt's
+ * What to prepay before anything is known: the price of the opening tokens, which also covers a short prompt. The prompt's
  * size is the provider's word until the first chunk comes, so a longer one is paid when the provider asks.
  */
 export function initialAuthorization(bounds: JobBounds): NanoTon {
-  const completionTokens = Math.min(bounds.windowTokens, bounds.maxCompletionTokens)
-  return tokenCost(bounds.prices, { promptTokens: 0, cachedPromptTokens: 0, completionTokens })
+  const { prices, windowTokens, openingTokens = windowTokens, maxCompletionTokens } = bounds
+  const completionTokens = Math.min(openingTokens, maxCompletionTokens)
+  return tokenCost(prices, { promptTokens: 0, cachedPromptTokens: 0, completionTokens })
 }
 
 /**
- * What the job should be paid up to next, given what was delivered: one window ahead once less than half a window is
- * left, and never ahead of the last token.
+ * What the job should be paid up to next, given what was delivered: one window ahead once little of it is left, and never
+ * ahead of the last token.
  *
- * @param usage what was delivered and checked, or what a `NeedVoucher` asks for, checked too
+ * @param usage what was delivered and checked
  * @param authorized what the job was paid up to so far
  * @returns undefined while enough is prepaid
  */
 export function nextAuthorization(bounds: JobBounds, usage: TokenUsage, authorized: NanoTon): NanoTon | undefined {
-  const cost = tokenCost(bounds.prices, usage)
-  const windowTokens = Math.max(0, Math.min(bounds.windowTokens, bounds.maxCompletionTokens - usage.completionTokens))
-  const target = tokenCost(bounds.prices, { ...usage, completionTokens: usage.completionTokens + windowTokens })
+  const { prices, windowTokens, lowTokens } = bounds
+  const cost = tokenCost(prices, usage)
+  const target = priceAhead(bounds, usage, windowTokens)
   if (target <= authorized) {
     return undefined
   }
+  if (cost > authorized) {
+    return target
+  }
   const left = subNanoFloor(authorized, cost)
-  return cost > authorized || left * 2n < target - cost ? target : undefined
+  const isLow = lowTokens === undefined ? left * 2n < target - cost : left < priceAhead(bounds, usage, lowTokens) - cost
+  return isLow ? target : undefined
+}
+
+/**
+ * What to pay when the provider waits: the cost it waits for, and one window beyond what it delivered, so that it does not
+ * wait again at the next token.
+ *
+ * @param delivered completion tokens that came
+ * @param demanded the count it asks for, checked
+ */
+export function demandedAuthorization(bounds: JobBounds, delivered: number, demanded: TokenUsage): NanoTon {
+  const ahead = priceAhead(bounds, { ...demanded, completionTokens: delivered }, bounds.windowTokens)
+  return maxNano(tokenCost(bounds.prices, demanded), ahead)
+}
+
+/** Price of `tokens` more than `usage`, up to the last one the job may have. */
+function priceAhead({ prices, maxCompletionTokens }: JobBounds, usage: TokenUsage, tokens: number): NanoTon {
+  const completionTokens = Math.max(
+    usage.completionTokens,
+    Math.min(maxCompletionTokens, usage.completionTokens + tokens)
+  )
+  return tokenCost(prices, { ...usage, completionTokens })
 }
 
 /**
@@ -89,10 +128,10 @@ export function checkUsage(bounds: JobBounds, before: TokenUsage | undefined, us
   if (usage.completionTokens > bounds.maxCompletionTokens) {
     throw implausible(`${usage.completionTokens} completion tokens: the job allows ${bounds.maxCompletionTokens}`)
   }
-  if (usage.completionTokens - completedBefore > bounds.windowTokens) {
-    throw implausible(
-      `${usage.completionTokens - completedBefore} completion tokens at once: a window has ${bounds.windowTokens}`
-    )
+  const atOnce = usage.completionTokens - completedBefore
+  const most = Math.max(bounds.windowTokens, bounds.openingTokens ?? 0)
+  if (atOnce > most) {
+    throw implausible(`${atOnce} completion tokens at once: ${most} are prepaid at most`)
   }
 }
 
