@@ -73,10 +73,10 @@ export function storageFee({ storage: { bit, cell } }: ChainPrices, size: CellSi
   return shiftUp((bit * size.bits + cell * size.cells) * seconds)
 }
 
-/** Size of a tree of cells without its root; equal cells count once, as the network counts them. */
-export function sizeBelow(root: Cell): CellSize {
+/** Size of trees of cells, their roots included; equal cells count once, as the network counts them. */
+export function sizeOf(roots: readonly Cell[]): CellSize {
   const seen = new Set<string>()
-  const waiting = [...root.refs]
+  const waiting = [...roots]
   let bits = 0n
   for (let cell = waiting.pop(); cell !== undefined; cell = waiting.pop()) {
     const hash = cell.hash().toString('hex')
@@ -87,6 +87,11 @@ export function sizeBelow(root: Cell): CellSize {
     }
   }
   return { bits, cells: BigInt(seen.size) }
+}
+
+/** Size of a message below its root cell, which a lump pays for. */
+export function sizeBelow(root: Cell): CellSize {
+  return sizeOf(root.refs)
 }
 
 /** x / 2^16, rounded up. */

@@ -1,7 +1,6 @@
 import { Address, type Transaction } from '@ton/core'
 import type { AbortOptions } from '../core/abort.ts'
 import type { Ed25519KeyPair } from '../core/ed25519.ts'
-import { errorMessage } from '../core/errors.ts'
 import type { NanoTon } from '../core/nano-ton.ts'
 import { completeHistory, type HistoryRpc } from './account-history.ts'
 import {
@@ -161,27 +160,19 @@ export class TonWallet {
 
   /** Sends the oldest waiting transfers in one message, and settles them as it fared. */
   async #sendSome(options: AbortOptions): Promise<void> {
-    let batch: readonly Entry[] = this.#list.waiting.slice()
-    try {
-      const account = await beforeSending(this.#freshAccount(options))
-      const prices = await beforeSending(this.#prices.prices(options))
-      const needOf = (transfers: readonly Transfer[]): bigint =>
-        walletFee(prices, transfers, account.active) + transfers.reduce((sum, { value }) => sum + value, 0n)
-      const waiting = this.#list.waiting.map(({ item }) => item)
-      const size = batchSize(waiting.slice(0, MAX_BATCH), account.balance, needOf)
-      batch = this.#list.take(Math.max(size, 1))
-      const [first] = batch
-      if (size === 0 && first !== undefined) {
-        throw new NotEnoughBalanceError(this.address, account.balance, needOf([first.item]))
-      }
-      if (batch.length > 0) {
-        this.#settle(batch, await this.#send(batch, account, options))
-      }
-    } catch (err) {
-      this.#list.drop(batch)
-      for (const entry of batch) {
-        entry.reject(err instanceof Error ? err : new Error(errorMessage(err)))
-      }
+    const account = await beforeSending(this.#freshAccount(options))
+    const prices = await beforeSending(this.#prices.prices(options))
+    const needOf = (transfers: readonly Transfer[]): bigint =>
+      walletFee(prices, transfers, account.active) + transfers.reduce((sum, { value }) => sum + value, 0n)
+    const waiting = this.#list.waiting.map(({ item }) => item)
+    const size = batchSize(waiting.slice(0, MAX_BATCH), account.balance, needOf)
+    const batch = this.#list.take(Math.max(size, 1))
+    const [first] = batch
+    if (size === 0 && first !== undefined) {
+      throw new NotEnoughBalanceError(this.address, account.balance, needOf([first.item]))
+    }
+    if (batch.length > 0) {
+      this.#settle(batch, await this.#send(batch, account, options))
     }
   }
 

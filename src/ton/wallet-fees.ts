@@ -1,6 +1,6 @@
 import { beginCell, type Cell, internal, storeMessageRelaxed } from '@ton/core'
 import { type NanoTon, nanoTon } from '../core/nano-ton.ts'
-import { type CellSize, type ChainPrices, forwardFee, gasFee, sizeBelow } from './chain-prices.ts'
+import { type CellSize, type ChainPrices, forwardFee, gasFee, sizeBelow, sizeOf } from './chain-prices.ts'
 import { WALLET_GAS } from './channel-gas.ts'
 import type { Transfer } from './wallet-message.ts'
 
@@ -29,17 +29,15 @@ export function transferCell({ to, value, bounce, init, body }: Transfer): Cell 
  * @param deployed false if the wallet never sent before
  */
 export function walletFee(prices: ChainPrices, transfers: readonly Transfer[], deployed: boolean): NanoTon {
-  const imported = deployed ? [ENVELOPE] : [ENVELOPE, WALLET_INIT]
-  let fee = gasFee(prices, WALLET_GAS.first + WALLET_GAS.further * BigInt(transfers.length - 1))
-  for (const transfer of transfers) {
-    const cell = transferCell(transfer)
-    const below = sizeBelow(cell)
-    fee += forwardFee(prices, below)
-    imported.push(ACTION, below, { bits: BigInt(cell.bits.length), cells: 1n })
-  }
-  return nanoTon(fee + forwardFee(prices, sumOf(imported)))
-}
-
-function sumOf(sizes: readonly CellSize[]): CellSize {
-  return sizes.reduce((sum, { bits, cells }) => ({ bits: sum.bits + bits, cells: sum.cells + cells }))
+  const cells = transfers.map(transferCell)
+  const actions = BigInt(transfers.length)
+  const imported = [
+    ENVELOPE,
+    { bits: ACTION.bits * actions, cells: ACTION.cells * actions },
+    sizeOf(cells),
+    ...(deployed ? [] : [WALLET_INIT])
+  ].reduce((sum, { bits, cells: more }) => ({ bits: sum.bits + bits, cells: sum.cells + more }))
+  const gas = gasFee(prices, WALLET_GAS.first + WALLET_GAS.further * (actions - 1n))
+  const forwarded = cells.reduce((sum, cell) => sum + forwardFee(prices, sizeBelow(cell)), 0n)
+  return nanoTon(gas + forwarded + forwardFee(prices, imported))
 }

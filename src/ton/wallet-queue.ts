@@ -1,5 +1,5 @@
 import { type AbortOptions, throwIfAborted } from '../core/abort.ts'
-import { CancelledError } from '../core/errors.ts'
+import { CancelledError, errorMessage } from '../core/errors.ts'
 
 /** One who waits for its transfer. Settling it twice, or after its caller gave up, does nothing. */
 export interface Waiting<T, R> {
@@ -14,11 +14,12 @@ export interface Waiting<T, R> {
 
 /**
  * Items that wait for a single writer. `sendSome` is called while any wait, never twice at once; it takes from the head
- * of the list what it sends, may put it back there, and settles it. Its signal is aborted once nobody waits any more.
+ * of the list what it sends, may put it back there, and settles it. What it throws is for those that it took or, if it
+ * took none, for all that waited. Its signal is aborted once nobody waits any more.
  */
 export class WaitingList<T, R> {
   readonly #sendSome: (options: Required<AbortOptions>) => Promise<void>
-  #waiting: Array<Waiting<T, R>> = []
+  #waiting: ReadonlyArray<Waiting<T, R>> = []
   #taken: ReadonlyArray<Waiting<T, R>> = []
   #step: AbortController | undefined
 
@@ -60,26 +61,29 @@ export class WaitingList<T, R> {
         }
       }
       signal?.addEventListener('abort', abandon, { once: true })
-      this.#waiting.push(entry)
+      this.#waiting = [...this.#waiting, entry]
       void this.#work()
     })
   }
 
   /** Takes the `count` oldest. */
   take(count: number): ReadonlyArray<Waiting<T, R>> {
-    this.#taken = this.#waiting.splice(0, count)
+    this.#taken = this.#waiting.slice(0, count)
+    this.#waiting = this.#waiting.slice(count)
     return this.#taken
-  }
-
-  /** Takes these out of the list, wherever they stand. */
-  drop(entries: ReadonlyArray<Waiting<T, R>>): void {
-    this.#waiting = this.#waiting.filter(entry => !entries.includes(entry))
   }
 
   /** Back to the head of the list, in the order they were in; without those that were given up. */
   putBack(entries: ReadonlyArray<Waiting<T, R>>): void {
     this.#taken = []
     this.#waiting = [...entries.filter(({ abandoned }) => !abandoned), ...this.#waiting]
+  }
+
+  #fail(entries: ReadonlyArray<Waiting<T, R>>, err: unknown): void {
+    this.#waiting = this.#waiting.filter(entry => !entries.includes(entry))
+    for (const entry of entries) {
+      entry.reject(err instanceof Error ? err : new Error(errorMessage(err)))
+    }
   }
 
   async #work(): Promise<void> {
@@ -91,7 +95,12 @@ export class WaitingList<T, R> {
     await Promise.resolve()
     while (this.#waiting.length > 0) {
       this.#step = new AbortController()
-      await this.#sendSome({ signal: this.#step.signal })
+      const present = this.#waiting
+      try {
+        await this.#sendSome({ signal: this.#step.signal })
+      } catch (err) {
+        this.#fail(this.#taken.length > 0 ? this.#taken : present, err)
+      }
       this.#taken = []
     }
     this.#step = undefined

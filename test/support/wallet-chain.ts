@@ -163,6 +163,8 @@ export class FaultyEndpoint implements TonRpc {
   sent = 0
   /** Transactions before this one are not shown, as by a server without an archive. */
   oldestLt = 0n
+  /** Raw address of an account whose history is not shown at all. */
+  hidden = ''
 
   /** @param tick waited for before and after every request */
   constructor(chain: WalletChain, tick: (what: string) => Promise<void> = async () => undefined) {
@@ -187,7 +189,9 @@ export class FaultyEndpoint implements TonRpc {
     { from }: TransactionsFrom = {}
   ): Promise<Transaction[]> {
     await this.#tick('transactions')
-    const found = this.#chain.transactions(address, afterLt, limit, from).filter(({ lt }) => lt >= this.oldestLt)
+    const found = this.#chain
+      .transactions(address, afterLt, limit, from)
+      .filter(({ lt }) => lt >= this.oldestLt && address !== this.hidden)
     await this.#tick('transactions read')
     return this.historyLags.shift() === true ? found.slice(1) : found
   }

@@ -100,7 +100,7 @@ describe('fees of channels', () => {
     assert.ok((await payer.chain.fees()).claim > low.claim * 5n)
   })
 
-  it('P55 P41 leave nothing behind: with what is attached every message is accepted, and the rest comes back', async () => {
+  it('P41 every message brings its gas, and after a close nothing is left in the contract', async () => {
     await measure()
     for (const salt of [1n, 2n]) {
       const channel = payer.chain.channelAddress(terms(payer, payee, { salt }))

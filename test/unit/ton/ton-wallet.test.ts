@@ -231,7 +231,7 @@ describe('the wallet', () => {
     )
   })
 
-  it('P56 P41 stray transfers to the wallet, written like bounces, settle and displace nothing', async () => {
+  it('P56 stray transfers to the wallet, written like bounces, settle and displace nothing', async () => {
     const endpoint = new FaultyEndpoint(chain)
     const wallet = await funded(endpoint)
     const stranger = await funded(new FaultyEndpoint(chain))
@@ -248,7 +248,7 @@ describe('the wallet', () => {
     assert.deepEqual(notices, [])
   })
 
-  it('P49 P50 under any interleaving and any fault, what is reported is what the chain has', async () => {
+  it('P50 under any interleaving and any fault, what is reported is what the chain has', async () => {
     const fault = fc.constantFrom<SendFault>(
       'taken',
       'forgotten',

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { type Waiting, WaitingList } from '../../../src/ton/wallet-queue.ts'
+import { WaitingList } from '../../../src/ton/wallet-queue.ts'
 
 describe('the list of waiting transfers', () => {
   it('has one writer at a time and settles each item once, whoever gives up when', async () => {
@@ -88,16 +88,20 @@ describe('the list of waiting transfers', () => {
     await assert.rejects(list.add('a', { signal: AbortSignal.abort() }), { code: 'CANCELLED' })
   })
 
-  it('drops entries wherever they stand', async () => {
-    let seen: ReadonlyArray<Waiting<string, void>> = []
+  it('hands an error to those that were taken, or to all that waited', async () => {
+    let round = 0
     const list: WaitingList<string, void> = new WaitingList(async () => {
-      seen = list.waiting
-      list.drop(seen)
-      for (const entry of seen) {
-        entry.reject(new RangeError(entry.item))
+      round++
+      if (round === 1) {
+        list.take(1)
       }
+      throw new RangeError(`round ${round}`)
     })
-    const results = await Promise.allSettled([list.add('a'), list.add('b')])
-    assert.deepEqual([seen.length, results.map(({ status }) => status)], [2, ['rejected', 'rejected']])
+    const results = await Promise.allSettled([list.add('a'), list.add('b'), list.add('c')])
+    assert.deepEqual(
+      results.map(result => (result.status === 'rejected' ? (result.reason as Error).message : '')),
+      ['round 1', 'round 2', 'round 2']
+    )
+    await assert.rejects(list.add('d'), { message: 'round 3' })
   })
 })
