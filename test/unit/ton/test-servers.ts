@@ -2,6 +2,7 @@ import { Address } from '@ton/core'
 import { type Faults, noFaults } from '../../../simnet/chain/faults.ts'
 import { SimChain } from '../../../simnet/chain/sim-chain.ts'
 import { ToncenterMethods } from '../../../simnet/chain/toncenter-methods.ts'
+import { throwIfAborted } from '../../../src/core/abort.ts'
 import { ed25519FromSeed } from '../../../src/core/ed25519.ts'
 import { CocoonError } from '../../../src/core/errors.ts'
 import { nanoTon } from '../../../src/core/nano-ton.ts'
@@ -107,6 +108,7 @@ export class TestServers {
     server.requests.push({ method, atMs: this.time.nowMs() })
     await this.time.sleep(LATENCY_MS, signal === undefined ? {} : { signal })
     const failure = server.faults.down ? new ToncenterFailure('ECONNREFUSED', { notSent: true }) : server.before(method)
+    throwIfAborted(signal)
     if (failure !== undefined) {
       throw failure
     }
