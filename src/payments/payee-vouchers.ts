@@ -127,8 +127,9 @@ export class PayeeVouchers {
       },
       c => {
         if (taken?.kind === 'taken') {
-          this.#noteCredit(c, voucher, taken.credited)
+          // First what came with it: jobs that wait for money must not be charged what pays for the job that begins here.
           also.committed()
+          this.#noteCredit(c, voucher, taken.credited)
         }
       }
     )

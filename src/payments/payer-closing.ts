@@ -84,6 +84,8 @@ export class PayerClosing {
     return this.#runs.run(
       channel,
       async () => {
+        // What the payee claimed in the challenge period: once the channel is gone, nobody can read it any more.
+        await this.#desk.read(channel)
         const receipt = await this.#chain.finish(channel)
         await this.#desk.change(channel, c => closedChannel(c, c.settled))
         return receipt

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { errorCode } from '../../../src/core/errors.ts'
+import type { FakeLedgerDatabase } from '../../support/ledger-database.ts'
 import { amount, CLIENT_PEER, NO_USAGE, PaymentPair, POLICY, PROVIDER } from '../../support/payment-pair.ts'
 
 /** What one side had told the other when it died. */
@@ -87,4 +88,83 @@ describe('a crash between any two writes', () => {
       assert.ok(writes >= 8, `the session has only ${writes} writes`)
     })
   }
+})
+
+describe('a full disk', () => {
+  function fill(disk: FakeLedgerDatabase): void {
+    disk.before = () => {
+      throw Object.assign(new Error('IO error: No space left on device'), { code: 'ENOSPC' })
+    }
+  }
+
+  it('lets the payee refuse vouchers and credit nothing', async () => {
+    const pair = await new PaymentPair().start()
+    const channel = await pair.open()
+    const { paying, served } = await pair.startJobs(channel, 'a', amount(100))
+    assert.equal(served.charge(amount(100)), true)
+    const next = await paying.payUpTo(amount(200))
+    fill(pair.payeeDisk)
+    await assert.rejects(pair.payee.accept(next), { code: 'LEDGER_WRITE_FAILED' })
+    assert.equal(served.charge(amount(101)), false, 'nothing is served for what is not on disk')
+    const opening = pair.payee.startJob(channel, { jobId: 'b', peerId: CLIENT_PEER, voucher: next })
+    await assert.rejects(opening, { code: 'LEDGER_WRITE_FAILED' })
+    assert.equal(pair.payee.state(channel).info.promised, 100n)
+    assert.equal(pair.payee.state(channel).info.runningJobs, 1)
+    pair.payeeDisk.before = () => undefined
+    assert.equal((await pair.payee.accept(next)).credited, 100n)
+    assert.equal(served.charge(amount(200)), true)
+  })
+
+  it('lets the payer sign nothing, and sign the same amount once there is room again', async () => {
+    const pair = await new PaymentPair().start()
+    const channel = await pair.open()
+    const { paying } = await pair.startJobs(channel, 'a', amount(100))
+    fill(pair.payerDisk)
+    await assert.rejects(paying.payUpTo(amount(200)), { code: 'LEDGER_WRITE_FAILED' })
+    await assert.rejects(pair.payer.authorize(channel, { delta: amount(1) }), { code: 'LEDGER_WRITE_FAILED' })
+    assert.equal(pair.info(channel).signed, 100n)
+    assert.equal(paying.paid, 100n)
+    pair.payerDisk.before = () => undefined
+    assert.equal((await paying.payUpTo(amount(200))).cumulative, 200n)
+  })
+
+  it('sends no deposit that is not noted', async () => {
+    const pair = await new PaymentPair().start()
+    fill(pair.payerDisk)
+    await assert.rejects(pair.payer.ensureChannel(PROVIDER, POLICY), { code: 'LEDGER_WRITE_FAILED' })
+    assert.equal(pair.chain.count('openChannel'), 0)
+  })
+})
+
+describe('what the crash matrix found', () => {
+  it('charges no job that waits for money what came to open another', async () => {
+    const pair = await new PaymentPair().start()
+    const channel = await pair.open()
+    const { served } = await pair.startJobs(channel, 'a', amount(100))
+    assert.equal(served.charge(amount(100)), true)
+    const hungry = served.chargeWhenPaid(amount(150))
+    const second = pair.payer.startJob(channel, { jobId: 'b', maxCost: amount(1_000) })
+    const voucher = await second.payUpTo(amount(100))
+    const opening = { jobId: 'b', peerId: CLIENT_PEER, voucher, firstPayment: amount(100) }
+    const other = await pair.payee.startJob(channel, opening)
+    assert.equal(other.charge(amount(100)), true)
+    assert.equal(served.charged, 100n, 'it goes on waiting')
+    await other.end(amount(0))
+    await hungry
+  })
+
+  it('books what was claimed in the challenge period before the channel is gone', async () => {
+    const pair = await new PaymentPair().start()
+    const channel = await pair.open()
+    const { paying, served } = await pair.startJobs(channel, 'a', amount(100))
+    assert.equal(served.charge(amount(100)), true)
+    await served.end(amount(100))
+    await paying.end({ cost: amount(100), usage: NO_USAGE, confirmed: true })
+    await pair.payer.startClose(channel)
+    await pair.payee.refresh(channel)
+    await pair.payee.claim(channel)
+    pair.chain.nowMs += POLICY.challengeSeconds * 1_000
+    await pair.payer.finish(channel)
+    assert.equal(pair.info(channel).settled, 100n)
+  })
 })

@@ -1,0 +1,148 @@
+import type { KillPhase, KillPlan } from './kill-points.ts'
+import { SCRIPT } from './script.ts'
+import { pick, seededRandom, shuffle } from './seeded.ts'
+import type { PlannedKill, SessionPlan, SessionResult, TakenSteps } from './session-plan.ts'
+import type { Role } from './side.ts'
+
+/** A step at which a side has to die once, in one way. */
+interface Target {
+  operation: string
+  role: Role
+  step: string
+  phase: KillPhase
+  /** How often the step was taken: any of these times will do. */
+  times: number
+  /** The death that made the step necessary: it has to happen first. */
+  after: PlannedKill | undefined
+  /** Whether the step is taken on the way back from it, and not by the operation after it. */
+  recovering: boolean
+  tries: number
+}
+
+/** A step that is not taken every time is given up after so many sessions in which somebody was to die at it. */
+const MAX_TRIES = 3
+const EXTRA_SHARE = 0.4
+const BOTH_SHARE = 0.12
+const AGAIN_SHARE = 0.15
+const MAX_DELAY_MS = 300
+const PHASES: readonly KillPhase[] = ['before', 'torn', 'after']
+
+/**
+ * Decides who dies where: every step that was ever seen, in every way, once at least; then at random. Steps are learned
+ * from the sessions, so a new write in the node's code is covered without a word here.
+ */
+export class Matrix {
+  readonly #seed: string
+  readonly #random: () => number
+  readonly #known = new Set<string>()
+  readonly #missed: Target[] = []
+  readonly #pending = new Map<string, Target[]>()
+  #open: Target[] = []
+  #sessions = 0
+
+  constructor(seed: string) {
+    this.#seed = seed
+    this.#random = seededRandom(`${seed}/matrix`)
+  }
+
+  /** Targets that were not hit yet. */
+  get open(): number {
+    return this.#open.length
+  }
+
+  get targets(): number {
+    return this.#known.size
+  }
+
+  /** Steps at which nobody died although it was tried: they are not taken each time. */
+  get missed(): string[] {
+    return this.#missed.map(({ operation, role, step, phase }) => `${operation}: ${role} ${step}, ${phase}`)
+  }
+
+  /** A session in which nobody dies, to learn steps from. */
+  quiet(): SessionPlan {
+    return { seed: `${this.#seed}/quiet`, kills: [] }
+  }
+
+  /** The next session. Its targets are off the list until its result is known. */
+  next(): SessionPlan {
+    const seed = `${this.#seed}/${++this.#sessions}`
+    const targets: Target[] = []
+    const kills = SCRIPT.flatMap(({ name }) => {
+      const at = this.#open.findIndex(({ operation }) => operation === name)
+      const target = at < 0 ? undefined : this.#open.splice(at, 1)[0]
+      if (target === undefined) {
+        return this.#extra(name)
+      }
+      targets.push(target)
+      return this.#kills(target)
+    })
+    this.#pending.set(seed, targets)
+    return { seed, kills }
+  }
+
+  /** Strikes out what was hit, puts back what was not, and learns the steps that were seen. */
+  learn({ plan, kills, steps }: SessionResult): void {
+    const hit = new Set(kills.map(({ operation, role, step, phase }) => `${operation}|${role}|${step}|${phase}`))
+    for (const target of this.#pending.get(plan.seed) ?? []) {
+      const { operation, role, step, phase } = target
+      if (!hit.has(`${operation}|${role}|${step}|${phase}`)) {
+        target.tries++
+        // The first time is the likeliest to come again.
+        target.times = 1
+        ;(target.tries < MAX_TRIES ? this.#open : this.#missed).push(target)
+      }
+    }
+    this.#pending.delete(plan.seed)
+    for (const taken of steps) {
+      this.#learnSteps(taken)
+    }
+    this.#open = shuffle(this.#random, this.#open)
+  }
+
+  #learnSteps({ operation, role, taken, after, recovering }: TakenSteps): void {
+    for (const [name, times] of taken) {
+      const [step, phase] = name.split('|') as [string, KillPhase]
+      for (const one of phase === 'after' ? [phase, 'torn' as const] : [phase]) {
+        const anywhere = `${role}|${step}|${one}`
+        // What only happens after another death counts once, wherever it was seen.
+        const known = after === undefined && !recovering ? `${operation}|${anywhere}` : anywhere
+        if (!this.#known.has(known) && !(known === anywhere && this.#isTakenUnprovoked(anywhere))) {
+          this.#known.add(known)
+          this.#open.push({ operation, role, step, phase: one, times, after, recovering, tries: 0 })
+        }
+      }
+    }
+  }
+
+  #isTakenUnprovoked(anywhere: string): boolean {
+    return SCRIPT.some(({ name }) => this.#known.has(`${name}|${anywhere}`))
+  }
+
+  #kills({ operation, role, step, phase, times, after, recovering }: Target): PlannedKill[] {
+    const at: KillPlan = { step, phase, nth: 1 + Math.floor(this.#random() * times) }
+    if (after === undefined) {
+      return [this.#withCompany({ operation, role, at })]
+    }
+    return recovering ? [{ ...after, again: at, againRole: role }] : [after, { operation, role, at }]
+  }
+
+  #extra(operation: string): PlannedKill[] {
+    if (this.#random() > EXTRA_SHARE) {
+      return []
+    }
+    const role = pick(this.#random, ['payer', 'payee'] as const)
+    const at = { anywhere: true as const, afterMs: Math.floor(this.#random() * MAX_DELAY_MS) }
+    return [this.#withCompany({ operation, role, at })]
+  }
+
+  /** Sometimes the other side dies too, or the same one again when it comes back. */
+  #withCompany(kill: PlannedKill): PlannedKill {
+    const again: KillPlan = { step: '*', nth: 1 + Math.floor(this.#random() * 2), phase: pick(this.#random, PHASES) }
+    return {
+      ...kill,
+      ...(this.#random() < BOTH_SHARE ? { both: true } : {}),
+      ...(this.#random() < AGAIN_SHARE ? { again, againRole: kill.role } : {})
+    }
+  }
+}
