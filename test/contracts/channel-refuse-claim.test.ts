@@ -77,6 +77,14 @@ const bodies: Array<[string, (builder: Builder) => void, number]> = [
     MALFORMED
   ],
   [
+    'whose fields are in a library cell',
+    builder => {
+      const library = beginCell().storeUint(2, 8).storeUint(5, 256).endCell({ exotic: true })
+      builder.storeUint(CHANNEL_OPS.claim, 32).storeRef(library)
+    },
+    MALFORMED
+  ],
+  [
     'that brings the signed cell in place of the amount',
     builder =>
       builder
