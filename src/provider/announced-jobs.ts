@@ -1,3 +1,4 @@
+import { withTimeLimit } from '../core/abort.ts'
 import { toHex } from '../core/bytes.ts'
 import type { Clock } from '../core/clock.ts'
 import { errorCode } from '../core/errors.ts'
@@ -171,33 +172,34 @@ export class AnnouncedJobs {
   }
 
   /** Whether the client took the offer in time. It cannot be taken later, nor for more than it says. */
-  async #offer(peerId: string, { jobId }: JobAnnouncement, maxCost: NanoTon): Promise<boolean> {
+  #offer(peerId: string, { jobId }: JobAnnouncement, maxCost: NanoTon): Promise<boolean> {
     const { mesh, slots, clock } = this.#components
     const { offerTtlMs, acceptedTtlMs, expectedTtftMs, prices, minimumDeposit, windowTokens } = this.#init
-    const signal = AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(offerTtlMs)])
-    const stream = await mesh.open(peerId, PROTOCOLS.offer, { maxFrameBytes: LIMITS.offerBytes, signal })
-    try {
-      const expiresAtMs = clock.nowMs() + offerTtlMs
-      await stream.write(
-        encodeOffer({
-          jobId,
-          prices,
-          queue: slots.total - slots.free - 1,
-          expectedTtftMs,
-          minimumDeposit,
-          windowTokens,
-          expiresAtMs,
-          maxCost,
-          startWithinMs: acceptedTtlMs
-        })
-      )
-      const answer = await stream.read({ signal })
-      await stream.close({ signal })
-      return answer !== undefined && clock.nowMs() <= expiresAtMs && decodeOfferAnswer(answer).accepted
-    } catch (err) {
-      stream.abort(err as Error)
-      throw err
-    }
+    return withTimeLimit(offerTtlMs, this.#stopped.signal, async signal => {
+      const stream = await mesh.open(peerId, PROTOCOLS.offer, { maxFrameBytes: LIMITS.offerBytes, signal })
+      try {
+        const expiresAtMs = clock.nowMs() + offerTtlMs
+        await stream.write(
+          encodeOffer({
+            jobId,
+            prices,
+            queue: slots.total - slots.free - 1,
+            expectedTtftMs,
+            minimumDeposit,
+            windowTokens,
+            expiresAtMs,
+            maxCost,
+            startWithinMs: acceptedTtlMs
+          })
+        )
+        const answer = await stream.read({ signal })
+        await stream.close({ signal })
+        return answer !== undefined && clock.nowMs() <= expiresAtMs && decodeOfferAnswer(answer).accepted
+      } catch (err) {
+        stream.abort(err as Error)
+        throw err
+      }
+    })
   }
 
   // As many entries as there are places: an entry whose reservation ran out makes room for the next.

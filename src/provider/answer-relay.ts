@@ -20,8 +20,8 @@ export interface AnswerRelayComponents {
   prompt: UnpaidPrompt
   /** Fires when the job is to end, whoever wants it. */
   stop: AbortSignal
-  /** Ends the wait for the client, and `stop` does too. */
-  patience: () => AbortSignal
+  /** Bounds a wait for the client, which `stop` ends too. */
+  patiently: <T>(wait: (limit: AbortSignal) => Promise<T>) => Promise<T>
   send: (message: JobDownMessage) => Promise<void>
   close: () => Promise<void>
   /** Whether it was the client that made an end: it went, or broke the rules. */
@@ -76,7 +76,7 @@ export class AnswerRelay {
   }
 
   async #awaitPayment(usage: TokenUsage): Promise<void> {
-    const { job, send, patience: newPatience, stop } = this.#components
+    const { job, send, patiently, stop } = this.#components
     const { prices, maxCost, patienceMs } = this.#init
     const cost = tokenCost(prices, usage)
     if (cost > maxCost) {
@@ -90,14 +90,15 @@ export class AnswerRelay {
     }
     await send({ type: 'need-voucher', cumulative: job.required(cost), usage })
     // Only now: however long the enclave took, the client owed nothing yet.
-    const patience = newPatience()
-    try {
-      await job.chargeWhenPaid(cost, { signal: patience })
-    } catch (err) {
-      throw patience.aborted && !stop.aborted
-        ? new PeerError('VOUCHER_TIMEOUT', `No voucher came within ${patienceMs} ms`, { cause: err })
-        : err
-    }
+    await patiently(async limit => {
+      try {
+        await job.chargeWhenPaid(cost, { signal: limit })
+      } catch (err) {
+        throw limit.aborted && !stop.aborted
+          ? new PeerError('VOUCHER_TIMEOUT', `No voucher came within ${patienceMs} ms`, { cause: err })
+          : err
+      }
+    })
   }
 }
 

@@ -1,3 +1,4 @@
+import { withTimeLimit } from '../core/abort.ts'
 import { errorCode, WireError } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
 import { ZERO_NANO_TON } from '../core/nano-ton.ts'
@@ -21,7 +22,10 @@ export class ChannelService {
   }
 
   async serve(stream: MeshStream, peerId: string, stop: AbortSignal): Promise<void> {
-    const signal = AbortSignal.any([stop, AbortSignal.timeout(EXCHANGE_TIMEOUT_MS)])
+    await withTimeLimit(EXCHANGE_TIMEOUT_MS, stop, signal => this.#serve(stream, peerId, signal))
+  }
+
+  async #serve(stream: MeshStream, peerId: string, signal: AbortSignal): Promise<void> {
     const frame = await stream.read({ signal })
     if (frame === undefined) {
       return

@@ -1,11 +1,8 @@
 import { EnvironmentError } from '../core/errors.ts'
 import type { NanoTon } from '../core/nano-ton.ts'
 import { type TokenPrices, type TokenUsage, tokenCost } from '../core/price.ts'
-import { maxJobCost } from '../payments/index.ts'
+import { MAX_OPENING_TOKENS, maxJobCost } from '../payments/index.ts'
 import type { SealedBody } from '../wire/announcement.ts'
-
-/** Completion tokens whose price opens a job, where the window is longer: clients prepay no more unasked. */
-const FIRST_TOKENS = 32
 
 /**
  * What must be paid before the enclave reads a prompt.
@@ -13,7 +10,7 @@ const FIRST_TOKENS = 32
  * @param windowTokens the window, or the job's limit if that is less
  */
 export function firstPayment(prices: TokenPrices, windowTokens: number): NanoTon {
-  const completionTokens = Math.min(windowTokens, FIRST_TOKENS)
+  const completionTokens = Math.min(windowTokens, MAX_OPENING_TOKENS)
   return tokenCost(prices, { promptTokens: 0, cachedPromptTokens: 0, completionTokens })
 }
 

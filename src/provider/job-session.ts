@@ -1,4 +1,5 @@
 import { fromString } from 'uint8arrays/from-string'
+import { withTimeLimit } from '../core/abort.ts'
 import { toHex } from '../core/bytes.ts'
 import type { Clock } from '../core/clock.ts'
 import { ed25519PublicKey } from '../core/ed25519.ts'
@@ -35,10 +36,10 @@ export interface JobSessionInit {
   /** How long the provider waits for the client: opening message, body parts, a voucher. Milliseconds. */
   patienceMs: number
   /**
-   * A signal that fires after so many milliseconds; injected so that tests own time.
-   * @default AbortSignal.timeout
+   * Ends a wait after so many milliseconds; injected so that tests own time.
+   * @default withTimeLimit
    */
-  timeLimit?: (ms: number) => AbortSignal
+  timeLimit?: typeof withTimeLimit
 }
 
 export interface JobSessionComponents {
@@ -108,7 +109,7 @@ export class JobSession {
   }
 
   async #readOpening(stop: AbortSignal): Promise<OpenMessage> {
-    const message = await this.#inbox.read({ signal: this.#patience(stop) })
+    const message = await this.#patiently(stop, limit => this.#inbox.read({ signal: limit }))
     if (message?.type !== 'open') {
       throw new PeerError('JOB_NOT_OPENED', 'The job stream must begin with an opening message')
     }
@@ -175,7 +176,7 @@ export class JobSession {
     }
     const sealedRequest = await receiveBody(work.body, {
       inbox: this.#inbox,
-      patience: () => this.#patience(stop),
+      patiently: read => this.#patiently(stop, read),
       onVoucher: voucher => this.#accept(channel, voucher, stop)
     })
     // The enclave reads the prompt while the books are written: nothing is released before both are done.
@@ -205,9 +206,9 @@ export class JobSession {
         job: started,
         prompt,
         stop,
-        patience: () => this.#patience(stop),
+        patiently: wait => this.#patiently(stop, wait),
         send: message => this.#send(message),
-        close: () => this.#stream.close({ signal: this.#patience(stop) }),
+        close: () => this.#close(),
         clientEnded: () => this.#ended.signal.aborted && !this.#stopping.aborted
       },
       { ...this.#init, maxCost: work.maxCost }
@@ -270,7 +271,7 @@ export class JobSession {
   /** A client that stops reading must not hold a place: writing waits no longer than for anything else. */
   async #send(message: JobDownMessage): Promise<void> {
     this.#inbox.answered()
-    await this.#stream.write(encodeJobDown(message), { signal: this.#timeLimit() })
+    await this.#patiently(undefined, limit => this.#stream.write(encodeJobDown(message), { signal: limit }))
   }
 
   /** Tells the client why, as far as it may know, and closes. */
@@ -285,18 +286,18 @@ export class JobSession {
           ? { highest: encodeVoucher(err.highest) }
           : {})
       })
-      await this.#stream.close({ signal: this.#timeLimit() })
+      await this.#close()
     } catch (cause) {
       this.#stream.abort(cause as Error)
     }
   }
 
-  #patience(stop: AbortSignal): AbortSignal {
-    return AbortSignal.any([stop, this.#timeLimit()])
+  #close(): Promise<void> {
+    return this.#patiently(undefined, limit => this.#stream.close({ signal: limit }))
   }
 
-  #timeLimit(): AbortSignal {
-    const { patienceMs, timeLimit = (ms: number) => AbortSignal.timeout(ms) } = this.#init
-    return timeLimit(patienceMs)
+  #patiently<T>(stop: AbortSignal | undefined, wait: (limit: AbortSignal) => Promise<T>): Promise<T> {
+    const { patienceMs, timeLimit = withTimeLimit } = this.#init
+    return timeLimit(patienceMs, stop, wait)
   }
 }

@@ -8,8 +8,8 @@ import type { JobInbox } from './job-inbox.ts'
 /** How the parts of a request are read. */
 export interface BodyReading {
   inbox: JobInbox
-  /** A new time limit for each part. */
-  patience: () => AbortSignal
+  /** Bounds the wait for each part. */
+  patiently: <T>(read: (limit: AbortSignal) => Promise<T>) => Promise<T>
   /** A payment may come before the body is there. */
   onVoucher: (voucher: SignedVoucher) => Promise<void>
 }
@@ -20,7 +20,7 @@ export interface BodyReading {
  * @throws {PeerError} `BODY_INCOMPLETE` if the stream ends early, `BODY_MISMATCH` if it is not the announced one or
  *   does not come in parts of `LIMITS.bodyPartBytes`
  */
-export async function receiveBody(body: SealedBody, { inbox, patience, onVoucher }: BodyReading): Promise<Uint8Array> {
+export async function receiveBody(body: SealedBody, { inbox, patiently, onVoucher }: BodyReading): Promise<Uint8Array> {
   if (body.kind === 'inline') {
     return body.sealedRequest
   }
@@ -28,7 +28,7 @@ export async function receiveBody(body: SealedBody, { inbox, patience, onVoucher
   const parts: Uint8Array[] = []
   let size = 0
   while (size < body.sizeBytes) {
-    const message = await inbox.read({ signal: patience() })
+    const message = await patiently(limit => inbox.read({ signal: limit }))
     if (message === undefined) {
       throw new PeerError('BODY_INCOMPLETE', `The request ended after ${size} of ${body.sizeBytes} bytes`)
     }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
+import { withTimeLimit } from '../../../src/core/abort.ts'
 import { sha256 } from '../../../src/core/bytes.ts'
 import { JobInbox } from '../../../src/provider/job-inbox.ts'
 import { type BodyReading, receiveBody } from '../../../src/provider/request-body.ts'
@@ -9,10 +10,10 @@ import { LIMITS } from '../../../src/wire/limits.ts'
 import { type MemoryStream, streamPair } from '../../support/stream-pair.ts'
 
 const PART = LIMITS.bodyPartBytes
-const patience = (): AbortSignal => AbortSignal.timeout(2_000)
+const patiently: BodyReading['patiently'] = read => withTimeLimit(2_000, undefined, read)
 
 function reading(stream: MemoryStream, onVoucher: BodyReading['onVoucher'] = async () => undefined): BodyReading {
-  return { inbox: new JobInbox(stream), patience, onVoucher }
+  return { inbox: new JobInbox(stream), patiently, onVoucher }
 }
 
 function later(body: Uint8Array): SealedBody {
@@ -76,7 +77,10 @@ describe('request body', () => {
   it('is not waited for without end', async () => {
     const [, provider] = streamPair()
     await assert.rejects(
-      receiveBody(later(new Uint8Array(9)), { ...reading(provider), patience: () => AbortSignal.timeout(5) }),
+      receiveBody(later(new Uint8Array(9)), {
+        ...reading(provider),
+        patiently: read => withTimeLimit(5, undefined, read)
+      }),
       { code: 'CANCELLED' }
     )
   })
