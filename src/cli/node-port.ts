@@ -31,6 +31,8 @@ export interface NodeModule {
     idOrPath: string,
     init: { receiptsFolder: string; allowSimulated: boolean }
   ) => Promise<ReceiptVerdict>
+  /** Guards channels of others with their vouchers, without a home. */
+  watchVouchers: (init: WatchInit, options?: AbortOptions) => Promise<WatchSummary>
 }
 
 export interface AccountInit {
@@ -45,6 +47,10 @@ export interface NodeInit extends AccountInit {
   role: 'provider' | 'client'
   /** The enclave ended by itself. */
   onEnclaveExit?: () => void
+  /** A step was taken with a channel by itself, or failed. */
+  onStep?: (report: StepReport) => void
+  /** A channel ended before its last voucher was claimed. */
+  onLost?: (lost: { channel: string; lost: NanoTon }) => void
 }
 
 export interface CreateHomeInit {
@@ -70,6 +76,8 @@ export interface CliNode {
   readonly client: CliClient | undefined
   readonly provider: CliProvider | undefined
   readonly enclave: CliEnclave | undefined
+  /** Takes the steps of channels that are due. */
+  readonly care: { tend(options?: AbortOptions & { again?: boolean }): Promise<StepReport[]> }
   start(options?: AbortOptions): Promise<void>
   stop(): Promise<void>
 }
@@ -142,8 +150,91 @@ export interface CliAccount {
   readonly payer: ChannelBook<PaidChannel>
   readonly payee: ChannelBook<EarningChannel>
   closeAlone(channel: string, options?: AbortOptions): Promise<LoneClose>
+  /** What can be done with channels by itself, the mesh left out. */
+  readonly steward: {
+    plan(options?: AbortOptions): Promise<PlannedStep[]>
+    tend(options?: AbortOptions & { only?: readonly StepAction[] }): Promise<StepReport[]>
+    forgetFailures(): Promise<void>
+  }
+  /** The latest voucher of a channel that pays us, as text. */
+  voucherFile(channel: string): string
+  /** Takes up channels that the chain knows and the ledger does not. */
+  recoverChannels(options?: AbortOptions): Promise<RecoveredChannels>
   close(): Promise<void>
 }
+
+export type StepAction = 'claim' | 'claim-externally' | 'top-up' | 'close-together' | 'start-close' | 'finish'
+
+/** The next step of a channel by itself, or why there is none. */
+export interface NextStep {
+  action: StepAction | 'none'
+  reason: string
+  /** Unix milliseconds; undefined if there is none. */
+  atMs?: number
+  deadlineMs?: number
+  /** When the channel is closed alone if its provider goes on not to answer. */
+  aloneAtMs?: number
+  fee: NanoTon
+  gain: NanoTon
+}
+
+export interface PlannedStep {
+  role: 'payer' | 'payee'
+  channel: string
+  step: NextStep
+}
+
+/** What a step came to. */
+export interface StepReport {
+  role: 'payer' | 'payee'
+  channel: string
+  action: StepAction
+  reason: string
+  fee: NanoTon
+  gain: NanoTon
+  /** Hex; empty if it failed or nothing had to be sent. */
+  transaction: string
+  failure?: { code: string; message: string }
+}
+
+export interface RecoveredChannels {
+  recovered: PaidChannel[]
+  known: PaidChannel[]
+  gone: number
+  /** Why older channels may be missing. */
+  incomplete: string | undefined
+}
+
+export interface WatchInit {
+  files: readonly string[]
+  network?: Network
+  endpointOf: (network: Network) => Promise<{ endpoint: string; apiKey?: string }>
+  intervalMs?: number
+  claimAbove?: NanoTon
+  now: boolean
+  onEvent: (event: WatchEvent) => void
+}
+
+export interface WatchSummary {
+  claimed: NanoTon
+  lost: NanoTon
+  failed: number
+}
+
+/** What a watch tells. */
+export type WatchEvent =
+  | { type: 'watching'; channel: string; amount: NanoTon; due: NanoTon; payeeAddress: string; challengeSeconds: number }
+  | { type: 'higher'; channel: string; amount: NanoTon }
+  | { type: 'closing'; channel: string; due: NanoTon; closeAtMs: number; late: boolean }
+  | { type: 'claimed'; channel: string; paid: NanoTon; transaction: string }
+  | { type: 'paid'; channel: string; amount: NanoTon }
+  | { type: 'too-small'; channel: string; due: NanoTon; reason: string }
+  | { type: 'over-deposit'; channel: string; amount: NanoTon; deposit: NanoTon }
+  | { type: 'over'; channel: string; end: 'together' | 'alone' | 'unknown'; unpaid: NanoTon }
+  | { type: 'refused'; channel: string; amount: NanoTon; reason: string }
+  | { type: 'trouble'; channel: string; code: string; reason: string }
+  | { type: 'bad-file'; file: string; reason: string }
+  | { type: 'lower-file'; file: string; channel: string; amount: NanoTon }
 
 /** One step of closing a channel without its provider. */
 export interface LoneClose {
@@ -164,9 +255,16 @@ export interface PaidChannel {
   peerId: string
   state: string
   deposit: NanoTon
+  /** Sent to the chain and not confirmed yet. */
+  pendingDeposit: NanoTon
+  /** What the provider may claim in all. */
+  signed: NanoTon
   used: NanoTon
   settled: NanoTon
   room: NanoTon
+  lastUsedAtMs: number
+  /** When a close that the chain shows may be finished, Unix milliseconds; 0 unless it shows one. */
+  closeAtMs: number
 }
 
 /** A channel this node is paid on. */
@@ -178,6 +276,8 @@ export interface EarningChannel {
   promised: NanoTon
   settled: NanoTon
   claimable: NanoTon
+  lastUsedAtMs: number
+  closeAtMs: number
 }
 
 /** What a receipt says; the enclave's words until it is verified. */

@@ -9,6 +9,7 @@ import { receiptCommand } from './commands/receipt.ts'
 import { simnetCommand } from './commands/simnet.ts'
 import { submitCommand } from './commands/submit.ts'
 import { walletCommand } from './commands/wallet.ts'
+import { watchCommand } from './commands/watch.ts'
 import type { CommandContext } from './context.ts'
 import { newCommand } from './new-command.ts'
 
@@ -20,6 +21,7 @@ const COMMANDS: Readonly<Record<string, (context: CommandContext) => Command>> =
   providers: providersCommand,
   wallet: walletCommand,
   channel: channelCommand,
+  watch: watchCommand,
   receipt: receiptCommand,
   simnet: simnetCommand
 }

@@ -6,6 +6,7 @@ import type { CommandContext } from './context.ts'
 import { chooseHome } from './home.ts'
 import type { CliAccount, CliClient, CliNode, NodeInit } from './node-port.ts'
 import { withPassphrase } from './prompt-passphrase.ts'
+import { describeLost, describeReport } from './step-text.ts'
 
 /** Changes to the configuration for this run only. */
 export type Overrides = (config: Config) => Config
@@ -14,9 +15,10 @@ export type Overrides = (config: Config) => Config
 export async function withClient<T>(
   context: CommandContext,
   overrides: Overrides,
-  work: (client: CliClient, node: CliNode) => Promise<T>
+  work: (client: CliClient, node: CliNode) => Promise<T>,
+  watching: Pick<NodeInit, 'onStep' | 'onLost'> = {}
 ): Promise<T> {
-  const node = await openNode(context, 'client', overrides)
+  const node = await openNode(context, 'client', overrides, watching)
   try {
     await node.start({ signal: context.signal })
     if (node.client === undefined) {
@@ -33,7 +35,7 @@ export async function openNode(
   context: CommandContext,
   role: NodeInit['role'],
   overrides: Overrides,
-  onEnclaveExit?: () => void
+  watching: Pick<NodeInit, 'onEnclaveExit' | 'onStep' | 'onLost'> = {}
 ): Promise<CliNode> {
   const home = await homeOf(context, role === 'client')
   const { createNode } = await context.loadNode()
@@ -46,7 +48,14 @@ export async function openNode(
         overrides,
         ...(passphrase === undefined ? {} : { passphrase }),
         ...(logger === undefined ? {} : { logger }),
-        ...(onEnclaveExit === undefined ? {} : { onEnclaveExit })
+        // What a client could not do for its channels is tried again, and no part of what was asked for.
+        onStep: report => {
+          if (role === 'provider' || report.failure === undefined) {
+            context.output.note(describeReport(report))
+          }
+        },
+        onLost: lost => context.output.note(describeLost(lost)),
+        ...watching
       },
       { signal: context.signal }
     )

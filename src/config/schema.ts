@@ -204,6 +204,42 @@ const client = group({
   allowSimulated: flag.optional()
 })
 
+const channels = group({
+  /**
+   * A provider claims as soon as more than this is promised in a channel and not paid, in nanotons.
+   * @default "1000000000" (1 TON)
+   */
+  claimAbove: amount.prefault('1000000000'),
+  /**
+   * A provider claims what has waited this long, in hours.
+   * @default 24
+   */
+  claimAfterHours: wholeNumber(1, 8_760).default(24),
+  /**
+   * Most that a fee may be of what a claim or a top-up brings, in percent: smaller amounts wait. When a channel ends,
+   * whatever is worth more than its fee is claimed.
+   * @default 5
+   */
+  maxFeePercent: wholeNumber(1, 100).default(5),
+  /**
+   * A client closes a channel that nobody has used for this long, in hours, if more comes back than it costs.
+   * @default 168 (a week)
+   */
+  closeIdleHours: wholeNumber(1, 87_600).default(168),
+  /**
+   * A client that wants to close goes on without the provider after it has not agreed for this long, in hours. Then the
+   * rest of the deposit comes back after the challenge period.
+   * @default 72
+   */
+  forceCloseAfterHours: wholeNumber(1, 8_760).default(72),
+  /**
+   * Folder in which a provider keeps the latest voucher of each channel as a file for `cocoon-node watch` on another
+   * machine, relative to the home folder or absolute. Such a file can only pay this node.
+   * @default none
+   */
+  voucherFolder: text(4096).optional()
+})
+
 /** The one schema of `config.json`. An unknown key is an error at every level. */
 export const configSchema = group({
   /** The chain that pays. No default: it decides whose money moves. */
@@ -222,7 +258,8 @@ export const configSchema = group({
   mesh: mesh.prefault({}),
   chain: chain.prefault({}),
   provider: provider.prefault({}),
-  client: client.prefault({})
+  client: client.prefault({}),
+  channels: channels.prefault({})
 }).check(({ value, issues }) => {
   if (value.network === 'simnet' && value.chain.endpoint === undefined) {
     issues.push({

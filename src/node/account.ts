@@ -5,13 +5,16 @@ import type { Logger } from '../core/logger.ts'
 import type { NanoTon } from '../core/nano-ton.ts'
 import { tokenCost } from '../core/price.ts'
 import { systemRandom } from '../core/random.ts'
-import { PayeeChannels, PayerChannels } from '../payments/index.ts'
+import { PayeeChannels, PayerChannels, type Steward } from '../payments/index.ts'
 import { createTon, GLOBAL_IDS, type TonChain, type TonWallet } from '../ton/index.ts'
 import { closeAlone, type LoneClose } from './close-alone.ts'
 import { type NodeKeys, readKeys } from './keys.ts'
 import { openLog } from './log-file.ts'
 import { type ReceiptStore, receiptStore } from './receipt-store.ts'
+import { type RecoveredChannels, recoverChannels } from './recover-channels.ts'
+import { openSteward } from './steward.ts'
 import { openStore, type Store } from './store.ts'
+import { voucherFile } from './voucher-folder.ts'
 import { requireOwnWallet } from './wallet-check.ts'
 
 export interface AccountInit {
@@ -41,6 +44,12 @@ export interface Account {
   readonly receipts: ReceiptStore
   /** Closes a channel without its provider, one step a call: see `closeAlone`. */
   closeAlone(channel: string, options?: AbortOptions): Promise<LoneClose>
+  /** Channels' next steps, as far as they need no mesh. The books have to be loaded first. */
+  readonly steward: Steward
+  /** The latest voucher of a channel that pays us, as a file for `cocoon-node watch`: see `voucherFile`. */
+  voucherFile(channel: string): string
+  /** Takes up channels that the chain knows and the ledger does not: see `recoverChannels`. */
+  recoverChannels(options?: AbortOptions): Promise<RecoveredChannels>
   close(): Promise<void>
 }
 
@@ -79,7 +88,10 @@ export async function openAccount(init: AccountInit, options: AbortOptions = {})
     return {
       ...base,
       receipts: receiptStore(home.receiptsFolder),
-      closeAlone: (channel, closeOptions) => closeAlone(base, channel, closeOptions)
+      closeAlone: (channel, closeOptions) => closeAlone(base, channel, closeOptions),
+      steward: openSteward(base),
+      voucherFile: channel => voucherFile(base, channel),
+      recoverChannels: recoverOptions => recoverChannels(base, recoverOptions)
     }
   } catch (err) {
     await close()

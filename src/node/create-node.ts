@@ -1,7 +1,7 @@
 import '../core/node20-shim.ts'
 import { resolve } from 'node:path'
 import { type AttestationPolicy, DEFAULT_POLICY, SIMNET_POLICY } from '../attest/index.ts'
-import { Client } from '../client/index.ts'
+import { Client, ClientChannels } from '../client/index.ts'
 import type { Config } from '../config/index.ts'
 import type { AbortOptions } from '../core/abort.ts'
 import type { Logger } from '../core/logger.ts'
@@ -9,11 +9,13 @@ import { systemRandom } from '../core/random.ts'
 import { type Enclave, spawnEnclave } from '../enclave/index.ts'
 import { defaultModelPath } from '../inference/default-model.ts'
 import { createMesh, type Mesh, type TrafficTap } from '../mesh/index.ts'
-import type { PayeeChannels, PayerChannels } from '../payments/index.ts'
+import type { LostChannel, PayeeChannels, PayerChannels, StepReport } from '../payments/index.ts'
 import { Provider } from '../provider/index.ts'
 import type { TonChain, TonWallet } from '../ton/index.ts'
 import { type Account, type AccountInit, openAccount } from './account.ts'
 import type { ReceiptStore } from './receipt-store.ts'
+import { ChannelCare } from './steward.ts'
+import { VoucherFolder } from './voucher-folder.ts'
 
 export type NodeRole = 'provider' | 'client'
 
@@ -28,6 +30,10 @@ export interface NodeInit extends AccountInit {
   enclaveEntry?: string
   /** The enclave ended by itself: the provider cannot serve any more. */
   onEnclaveExit?: () => void
+  /** Told of every step that was taken with a channel by itself, or failed. */
+  onStep?: (report: StepReport) => void
+  /** Told of channels that ended before their last voucher was claimed. */
+  onLost?: (lost: LostChannel) => void
 }
 
 /** One node of the mesh: a provider with its enclave, or a client. */
@@ -40,6 +46,8 @@ export interface CocoonNode {
   readonly wallet: TonWallet
   readonly payer: PayerChannels
   readonly payee: PayeeChannels
+  /** Takes the steps of channels that are due, from the start of the node on. */
+  readonly care: ChannelCare
   readonly receipts: ReceiptStore
   readonly logger: Logger
   /** In the client role only. */
@@ -66,7 +74,7 @@ export async function createNode(init: NodeInit, options: AbortOptions = {}): Pr
     if (init.role === 'provider') {
       enclave = await startEnclave(init, account, options)
     }
-    return new Node(init.role, account, await joinMesh(init, account), enclave)
+    return new Node(init, account, await joinMesh(init, account), enclave)
   } catch (err) {
     await enclave?.stop()
     await account.close()
@@ -80,14 +88,21 @@ class Node implements CocoonNode {
   readonly client: Client | undefined
   readonly provider: Provider | undefined
   readonly enclave: Enclave | undefined
+  readonly care: ChannelCare
   readonly #account: Account
+  readonly #vouchers: VoucherFolder | undefined
   #stopping: Promise<void> | undefined
 
-  constructor(role: NodeRole, account: Account, mesh: Mesh, enclave: Enclave | undefined) {
+  constructor(init: NodeInit, account: Account, mesh: Mesh, enclave: Enclave | undefined) {
+    const { role } = init
     this.role = role
     this.mesh = mesh
     this.enclave = enclave
     this.#account = account
+    const { payer, logger } = account
+    const channels = new ClientChannels({ mesh, payer, logger: logger.child('client') })
+    this.care = new ChannelCare(account, { ...init, closeTogether: (...args) => channels.close(...args) })
+    this.#vouchers = role === 'provider' ? VoucherFolder.of(account) : undefined
     if (enclave === undefined) {
       this.client = wireClient(account, mesh)
     } else {
@@ -128,8 +143,10 @@ class Node implements CocoonNode {
   }
 
   async start(options: AbortOptions = {}): Promise<void> {
-    await (this.role === 'provider' ? this.payee : this.payer).start(options)
+    await this.care.open(options)
     await this.mesh.start()
+    this.care.start()
+    this.#vouchers?.start()
     await this.provider?.start()
     await this.client?.start()
   }
@@ -141,6 +158,8 @@ class Node implements CocoonNode {
 
   async #stop(): Promise<void> {
     await this.provider?.stop()
+    await this.care.stop()
+    await this.#vouchers?.stop()
     await this.mesh.stop()
     await this.enclave?.stop()
     await this.#account.close()
@@ -194,14 +213,16 @@ function wireProvider(
 }
 
 function wireClient({ config, chain, payer, receipts, clock, logger }: Account, mesh: Mesh): Client {
-  const { deposit, maxDeposit, maxPrices, candidates, challengeSeconds } = config.client
+  const { deposit, maxDeposit, topUpBelowPercent, maxWindowTokens, maxPrices, candidates, challengeSeconds } =
+    config.client
   return new Client(
     { logger: logger.child('client'), clock, random: systemRandom, mesh, payer, chain, receipts },
     {
       policy: attestationPolicy(config),
       maxPrices,
       candidates,
-      deposit: { default: deposit, max: maxDeposit, challengeSeconds }
+      maxWindowTokens,
+      deposit: { default: deposit, max: maxDeposit, challengeSeconds, topUpBelowPercent }
     }
   )
 }

@@ -2,11 +2,12 @@ import type { AbstractSublevel } from 'abstract-level'
 import { ClassicLevel } from 'classic-level'
 import { LevelDatastore } from 'datastore-level'
 import { EnvironmentError, errorCode } from '../core/errors.ts'
-import { Ledger } from '../payments/index.ts'
+import { Ledger, StewardJournal } from '../payments/index.ts'
 
-/** The one database of a home folder: the ledger and what libp2p remembers, each in its own sublevel. */
+/** The one database of a home folder: the ledger, what failed steps cost, and what libp2p remembers, each in a sublevel. */
 export interface Store {
   readonly ledger: Ledger
+  readonly journal: StewardJournal
   /** An `interface-datastore` for libp2p. */
   readonly datastore: LevelDatastore
   close(): Promise<void>
@@ -25,9 +26,11 @@ export async function openStore(folder: string): Promise<Store> {
     throw notOpened(folder, cause)
   }
   const ledger = database.sublevel<string, string>('ledger', { keyEncoding: 'utf8', valueEncoding: 'utf8' })
+  const steps = database.sublevel<string, string>('steps', { keyEncoding: 'utf8', valueEncoding: 'utf8' })
   const peers = database.sublevel<string, Uint8Array>('libp2p', { keyEncoding: 'utf8', valueEncoding: 'view' })
   return {
     ledger: new Ledger(ledger),
+    journal: new StewardJournal(steps),
     datastore: new LevelDatastore(asLevel(peers)),
     close: () => database.close()
   }

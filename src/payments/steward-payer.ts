@@ -1,5 +1,5 @@
 import type { AbortOptions } from '../core/abort.ts'
-import { errorCode, MoneyError } from '../core/errors.ts'
+import { errorCode, MoneyError, NetworkError } from '../core/errors.ts'
 import { addNano, type NanoTon, nanoTon, subNanoFloor } from '../core/nano-ton.ts'
 import type { Chain } from './chain.ts'
 import type { StepAction } from './lifecycle/next-step.ts'
@@ -13,11 +13,14 @@ import type { Keeper, KeptStanding, StepOutcome } from './steward-types.ts'
 /** What the steward needs of the payer's channels. */
 export type KeptPayer = Pick<PayerChannels, 'list' | 'refresh' | 'refill' | 'close' | 'startClose' | 'finish'>
 
+/** Asks the provider over the mesh and closes together with it. */
+export type CloseTogether = (channel: string, options: AbortOptions) => Promise<{ closeTransaction: string }>
+
 export interface PayerKeeperComponents {
   payer: KeptPayer
   chain: Pick<Chain, 'readChannel'>
-  /** Asks the provider over the mesh and closes together with it. Without it only a stored agreement can be used. */
-  closeTogether?: (channel: string, options: AbortOptions) => Promise<{ closeTransaction: string }>
+  /** Without it only an agreement that is stored can be used. */
+  closeTogether?: CloseTogether
 }
 
 /** More than any contract keeps as a reserve: before the real balance is known, and no step is taken without it. */
@@ -93,14 +96,14 @@ export class PayerKeeper implements Keeper {
         }
       }
     }
-    return (await closeTogether(channel, options)).closeTransaction
+    return (await this.#askToClose(closeTogether, channel, options)).closeTransaction
   }
 
   /** Asks the provider once more: alone, the money is locked for the challenge period and fees are higher. */
   async #closeAlone(channel: string, options: AbortOptions): Promise<StepOutcome> {
     const { payer, closeTogether } = this.#components
     if (closeTogether !== undefined) {
-      const together = await closeTogether(channel, options).catch((err: unknown) => {
+      const together = await this.#askToClose(closeTogether, channel, options).catch((err: unknown) => {
         if (!isNoAgreement(err)) {
           throw err
         }
@@ -110,6 +113,13 @@ export class PayerKeeper implements Keeper {
       }
     }
     return { action: 'start-close', transaction: (await payer.startClose(channel, options)).transaction }
+  }
+
+  async #askToClose(closeTogether: CloseTogether, channel: string, options: AbortOptions): ReturnType<CloseTogether> {
+    if (this.#components.payer.list().some(c => c.channel === channel && c.peerId === '')) {
+      throw new NetworkError('PEER_UNREACHABLE', `The provider of the recovered channel ${channel} was not found yet`)
+    }
+    return closeTogether(channel, options)
   }
 
   #hasAgreement(channel: string): boolean {

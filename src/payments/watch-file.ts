@@ -111,5 +111,5 @@ function checkOf(body: string): string {
 }
 
 function invalid(problem: string): UsageError {
-  return new UsageError('VOUCHER_FILE_INVALID', `Not a voucher of "cocoon-node channel voucher": ${problem}`)
+  return new UsageError('VOUCHER_FILE_INVALID', `Not a voucher as "cocoon-node channel voucher" makes them: ${problem}`)
 }

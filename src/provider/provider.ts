@@ -48,8 +48,6 @@ export interface ProviderComponents {
 
 const RECORD_LIFE_MS = 10 * 60_000
 const HEARTBEAT_MS = 15_000
-// Far below the shortest challenge period that is accepted.
-const CLOSING_CHECK_MS = 60_000
 const OFFER_TTL_MS = 5_000
 // The client may have to open its channel first, which takes the chain's time.
 const ACCEPTED_TTL_MS = 60_000
@@ -136,11 +134,6 @@ export class Provider {
       signal: stop,
       onError: err => logger.warn('capacity not published', { code: errorCode(err) })
     })
-    repeat(() => this.#claimFromClosing(), {
-      pauseMs: () => CLOSING_CHECK_MS,
-      signal: stop,
-      onError: err => logger.warn('channels not checked for closings', { code: errorCode(err) })
-    })
     repeat(() => this.#beat(), {
       pauseMs: () => HEARTBEAT_MS * (0.8 + (0.4 * (this.#components.random.bytes(1)[0] ?? 0)) / 255),
       signal: stop,
@@ -177,18 +170,6 @@ export class Provider {
     await mesh.publishCapacity(this.#capacity(), { signal: this.#stopped.signal })
     this.#publishes++
     this.#onPublished?.()
-  }
-
-  /** A payer that closes alone leaves the challenge period for one last claim. */
-  async #claimFromClosing(): Promise<void> {
-    const { payee } = this.#components
-    for (const { channel, claimable } of payee.list().filter(one => one.claimable > 0n)) {
-      const { state } = await payee.refresh(channel, { signal: this.#stopped.signal })
-      if (state === 'closing') {
-        this.#components.logger.info('claiming from a closing channel', { channel, claimable })
-        await payee.claim(channel, { signal: this.#stopped.signal })
-      }
-    }
   }
 
   async #beat(): Promise<void> {

@@ -1,36 +1,89 @@
+import { rename, rm, writeFile } from 'node:fs/promises'
 import type { Command } from 'commander'
-import { formatTon, formatTonAmount, type NanoTon } from '../../core/nano-ton.ts'
+import { EnvironmentError, errorCode } from '../../core/errors.ts'
+import { formatTon, type NanoTon } from '../../core/nano-ton.ts'
 import type { CommandContext } from '../context.ts'
 import { lateNote } from '../late-note.ts'
 import { newCommand } from '../new-command.ts'
-import type { EarningChannel, PaidChannel } from '../node-port.ts'
 import { amount, peerId, rawAddress } from '../option-values.ts'
-import { renderTable } from '../table.ts'
 import { withAccount, withClient } from '../with-node.ts'
+import { listChannels, payingObject } from './channel-list.ts'
+import { recoverChannels } from './channel-recover.ts'
+import { type TendOptions, tendChannels } from './channel-tend.ts'
 
 /** `cocoon-node channel` */
 export function channelCommand(context: CommandContext): Command {
   return newCommand('channel', {
-    summary: 'Payment channels: list, open, close',
+    summary: 'Payment channels: list, open, close, claim, guard, recover',
     examples: [
       ['cocoon-node channel list', 'all channels of this node'],
       ['cocoon-node channel open 12D3KooW… 1', 'lock one coin for a provider'],
-      ['cocoon-node channel close 0:3fa1…', 'pay what is owed, get the rest back']
+      ['cocoon-node channel close 0:3fa1…', 'pay what is owed, get the rest back'],
+      ['cocoon-node channel tend', 'claim and close what is due, now']
     ]
   })
     .addCommand(listCommand(context))
     .addCommand(openCommand(context))
     .addCommand(closeCommand(context))
+    .addCommand(tendCommand(context))
+    .addCommand(voucherCommand(context))
+    .addCommand(recoverCommand(context))
 }
 
 function listCommand(context: CommandContext): Command {
   return newCommand('list', {
     summary: 'All channels of this node',
+    description:
+      'Shows what is locked, promised and left or to be claimed, and what this node does next with each channel by itself:\n' +
+      'when, and why.',
     examples: [
-      ['cocoon-node channel list', 'what is locked, used and left'],
-      ['cocoon-node channel list --json', 'one object a channel']
+      ['cocoon-node channel list', 'amounts and next steps'],
+      ['cocoon-node channel list --json', 'one object a channel, then the totals']
     ]
-  }).action(() => list(context))
+  }).action(() => listChannels(context))
+}
+
+function tendCommand(context: CommandContext): Command {
+  return newCommand('tend', {
+    summary: 'Claim, close and finish what is due, now',
+    description:
+      'A running provider does all this by itself. A client that only asks now and then claims and finishes by the way; it\n' +
+      'closes idle channels only here.',
+    examples: [
+      ['cocoon-node channel tend', 'take the steps that "channel list" shows as due'],
+      ['cocoon-node channel tend --watch', 'go on until Ctrl-C'],
+      ['cocoon-node channel tend --retry', 'also what was given up after it failed too often']
+    ]
+  })
+    .option('--watch', 'go on, and take each step when it is due')
+    .option('--retry', 'forget earlier failures first')
+    .action((options: TendOptions) => tendChannels(context, options))
+}
+
+function voucherCommand(context: CommandContext): Command {
+  return newCommand('voucher', {
+    summary: 'Export the latest voucher of a channel that pays this node',
+    description:
+      'Whoever has it can guard the channel with "cocoon-node watch" while this node is off. It holds no secret, and can only\n' +
+      'pay this node. A running provider keeps such files by itself where channels.voucherFolder names a folder.',
+    examples: [
+      ['cocoon-node channel voucher 0:3fa1…', 'as text'],
+      ['cocoon-node channel voucher 0:3fa1… --out 3fa1.voucher', 'into a file']
+    ]
+  })
+    .argument('<channel>', 'address of the channel', rawAddress('The channel'))
+    .option('--out <file>', 'file to write; one that is there is replaced as a whole')
+    .action((channel: string, { out }: { out?: string }) => exportVoucher(context, channel, out))
+}
+
+function recoverCommand(context: CommandContext): Command {
+  return newCommand('recover', {
+    summary: "Find the wallet's channels on the chain again",
+    description:
+      'After the ledger was lost: channels that this wallet opened and the ledger does not know are taken up from the chain.\n' +
+      'Nothing is paid on them before their provider told what it holds. Do not use it while another home uses the wallet.',
+    examples: [['cocoon-node channel recover', 'list what was found']]
+  }).action(() => recoverChannels(context))
 }
 
 function openCommand(context: CommandContext): Command {
@@ -61,23 +114,6 @@ function closeCommand(context: CommandContext): Command {
     .action((channel: string, options: { alone?: boolean }) =>
       options.alone === true ? closeAlone(context, channel) : close(context, channel)
     )
-}
-
-async function list(context: CommandContext): Promise<void> {
-  const { output, signal } = context
-  await withAccount(context, async ({ payer, payee }) => {
-    const waiting = lateNote(output, 'Asking the chain about the channels…')
-    await Promise.all([payer.start({ signal }), payee.start({ signal })]).finally(waiting.done)
-    const [paying, earning] = [payer.list(), payee.list()]
-    if (output.json) {
-      paying.forEach(channel => output.event(payingObject(channel)))
-      earning.forEach(channel => output.event(earningObject(channel)))
-    } else if (paying.length + earning.length === 0) {
-      output.note('No channels yet: the first paid question opens one.')
-    } else {
-      output.result({}, () => renderChannels(paying, earning))
-    }
-  })
 }
 
 async function open(context: CommandContext, peer: string, deposit: NanoTon | undefined): Promise<void> {
@@ -126,45 +162,31 @@ async function closeAlone(context: CommandContext, channel: string): Promise<voi
   })
 }
 
-function payingObject({ channel, peerId: peer, state, deposit, used, settled, room }: PaidChannel) {
-  return {
-    role: 'payer',
-    channel,
-    peerId: peer,
-    state,
-    depositNano: deposit,
-    usedNano: used,
-    settledNano: settled,
-    roomNano: room
-  }
+async function exportVoucher(context: CommandContext, channel: string, out: string | undefined): Promise<void> {
+  const { output, signal } = context
+  await withAccount(context, async account => {
+    await account.payee.start({ signal })
+    const text = account.voucherFile(channel)
+    if (out === undefined) {
+      output.result({ channel, voucher: text }, () => text)
+      return
+    }
+    await writeVoucher(out, text)
+    output.result({ channel, file: out }, () => `The latest voucher of ${channel} is in ${out}`)
+  })
 }
 
-function earningObject({ channel, peerId: peer, state, locked, promised, settled, claimable }: EarningChannel) {
-  return {
-    role: 'payee',
-    channel,
-    peerId: peer,
-    state,
-    depositNano: locked,
-    promisedNano: promised,
-    settledNano: settled,
-    claimableNano: claimable
+/** @throws {EnvironmentError} `OUTPUT_NOT_WRITABLE` */
+async function writeVoucher(path: string, text: string): Promise<void> {
+  // Whoever watches the file must never see half of it.
+  const scratch = `${path}.${process.pid}.tmp`
+  try {
+    await writeFile(scratch, text, { mode: 0o600 })
+    await rename(scratch, path)
+  } catch (cause) {
+    await rm(scratch, { force: true })
+    throw new EnvironmentError('OUTPUT_NOT_WRITABLE', `${path} cannot be written (${errorCode(cause) ?? 'failed'})`, {
+      cause
+    })
   }
-}
-
-function renderChannels(paying: readonly PaidChannel[], earning: readonly EarningChannel[]): string {
-  const rows = [
-    ...paying.map(c => ['pays', c.channel, c.peerId, c.state, c.deposit, c.used, c.settled, c.room] as const),
-    ...earning.map(c => ['earns', c.channel, c.peerId, c.state, c.locked, c.promised, c.settled, c.claimable] as const)
-  ]
-  return renderTable(
-    ['ROLE', 'CHANNEL', 'PEER', 'STATE', 'LOCKED', 'USED', 'SETTLED', 'LEFT/CLAIMABLE'],
-    rows.map(([role, channel, peer, state, ...amounts]) => [
-      role,
-      channel,
-      peer,
-      state,
-      ...amounts.map(formatTonAmount)
-    ])
-  )
 }

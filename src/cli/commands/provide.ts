@@ -58,9 +58,9 @@ async function provide(context: CommandContext, options: ProvideOptions): Promis
   await checkAddresses('--listen', 'listenAddress', options.listen ?? [])
   const { promise: enclaveDied, reject: onDeath } = rejection()
   const loading = lateNote(output, 'Loading and measuring the model…')
-  const node = await openNode(context, 'provider', providerOverrides(options), () => onDeath(enclaveDeath())).finally(
-    loading.done
-  )
+  const node = await openNode(context, 'provider', providerOverrides(options), {
+    onEnclaveExit: () => onDeath(enclaveDeath())
+  }).finally(loading.done)
   try {
     await node.start({ signal })
     announceReady(context, node)

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { resolve } from 'node:path'
 import { DEFAULT_MODEL } from '../../../src/core/default-model.ts'
-import { nanoTon } from '../../../src/core/nano-ton.ts'
 import { useTempFolder } from '../../support/temp-folder.ts'
 import { until } from '../../support/until.ts'
 import { fakeIo } from './fake-io.ts'
@@ -149,67 +148,6 @@ describe('cocoon-node wallet and channel', () => {
       assert.match(stderr.text, new RegExp(`^error ${code}: `))
       assert.deepEqual(run.node.calls, [])
     }
-  })
-
-  it('list the channels of both roles', async () => {
-    const run = new MainRun(folder())
-    const sums = { settled: nanoTon(1n) }
-    run.node.account = {
-      ...run.node.account,
-      payer: {
-        start: async () => undefined,
-        list: () => [
-          {
-            channel: '0:a',
-            peerId: PEER,
-            state: 'open',
-            deposit: nanoTon(9n),
-            used: nanoTon(2n),
-            room: nanoTon(7n),
-            ...sums
-          }
-        ]
-      },
-      payee: {
-        start: async () => undefined,
-        list: () => [
-          {
-            channel: '0:b',
-            peerId: PEER,
-            state: 'open',
-            locked: nanoTon(9n),
-            promised: nanoTon(4n),
-            claimable: nanoTon(3n),
-            ...sums
-          }
-        ]
-      }
-    }
-    const json = await run.run(['channel', 'list', '--json'])
-    assert.deepEqual(json.stdout.objects(), [
-      {
-        role: 'payer',
-        channel: '0:a',
-        peerId: PEER,
-        state: 'open',
-        depositNano: '9',
-        usedNano: '2',
-        settledNano: '1',
-        roomNano: '7'
-      },
-      {
-        role: 'payee',
-        channel: '0:b',
-        peerId: PEER,
-        state: 'open',
-        depositNano: '9',
-        promisedNano: '4',
-        settledNano: '1',
-        claimableNano: '3'
-      }
-    ])
-    const plain = await run.run(['channel', 'list'])
-    assert.match(plain.stdout.text, /pays +0:a .*0\.000000007\nearns +0:b .*0\.000000003\n$/)
   })
 
   it('close a channel and tell the transactions', async () => {

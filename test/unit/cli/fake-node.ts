@@ -4,8 +4,13 @@ import type {
   CliClient,
   CliNode,
   CreateHomeInit,
+  EarningChannel,
   NodeInit,
-  NodeModule
+  NodeModule,
+  PaidChannel,
+  StepReport,
+  WatchInit,
+  WatchSummary
 } from '../../../src/cli/node-port.ts'
 import type { AnswerEvent, AskRequest } from '../../../src/client/events.ts'
 import type { Config } from '../../../src/config/index.ts'
@@ -15,7 +20,7 @@ import { nanoTon } from '../../../src/core/nano-ton.ts'
 
 export const PEER = '12D3KooWGLNvFmmKRnGqqhhfhU5ZdCJ6b1mPK3VoCtKgbLN9jARC'
 export const ADDRESS = `0:${'ab'.repeat(32)}`
-export const FRIENDLY = '0QCrq6urq6urq6urq6urq6urq6urq6urq6urq6urq6urq4fP'
+export const FRIENDLY = '0QCrq6urq6urq6urq6urq6urq6urq6urq6urq6urq6urqyNr'
 export const WORDS: readonly string[] = Array.from(
   { length: 24 },
   (_, index) => `zeb${'abcdefghijklmnopqrstuvwx'[index]}`
@@ -43,6 +48,35 @@ export function advertised(name: string, fill: number): AdvertisedProvider {
   }
 }
 
+const NONE = nanoTon(0n)
+
+/** A channel that pays, and one that earns, with nothing on them. */
+export const PAID: PaidChannel = {
+  channel: '0:a',
+  peerId: PEER,
+  state: 'open',
+  deposit: NONE,
+  pendingDeposit: NONE,
+  signed: NONE,
+  used: NONE,
+  settled: NONE,
+  room: NONE,
+  lastUsedAtMs: 1_000,
+  closeAtMs: 0
+}
+
+export const EARNED: EarningChannel = {
+  channel: '0:b',
+  peerId: PEER,
+  state: 'open',
+  locked: NONE,
+  promised: NONE,
+  settled: NONE,
+  claimable: NONE,
+  lastUsedAtMs: 2_000,
+  closeAtMs: 0
+}
+
 const unexpected = (): never => {
   throw new Error('The test did not expect this call')
 }
@@ -57,6 +91,9 @@ export class FakeNode {
   answer: (request: AskRequest, signal: AbortSignal | undefined) => AsyncIterable<AnswerEvent> = unexpected
   tier = 'simulated'
   published: Promise<void> = Promise.resolve()
+  watch: (init: WatchInit, signal: AbortSignal | undefined) => Promise<WatchSummary> = unexpected
+  /** What a node that tends its channels does. */
+  tend: (again: boolean | undefined) => Promise<StepReport[]> = unexpected
 
   created: CreateHomeInit | undefined
   words = (_passphrase: string | undefined): { walletAddress: string; words: readonly string[] } => ({
@@ -79,7 +116,8 @@ export class FakeNode {
     },
     openAccount: async () => this.account,
     receiptStore: unexpected,
-    verifyReceiptFile: unexpected
+    verifyReceiptFile: unexpected,
+    watchVouchers: (init, options) => this.watch(init, options?.signal)
   }
 
   account: CliAccount = {
@@ -96,6 +134,9 @@ export class FakeNode {
     payer: { start: async () => undefined, list: () => [] },
     payee: { start: async () => undefined, list: () => [] },
     closeAlone: async () => ({ step: 'started', transaction: 'dd', refundAtMs: 5_000 }),
+    steward: { plan: async () => [], tend: async () => [], forgetFailures: async () => undefined },
+    voucherFile: unexpected,
+    recoverChannels: unexpected,
     close: async () => void this.calls.push('close account')
   }
 
@@ -123,6 +164,7 @@ export class FakeNode {
       client: isProvider ? undefined : this.#client,
       provider: isProvider ? { published: this.published, tier: this.tier } : undefined,
       enclave: isProvider ? FAKE_ENCLAVE : undefined,
+      care: { tend: options => this.tend(options?.again) },
       start: async () => void this.calls.push('start'),
       stop: async () => void this.calls.push('stop')
     }

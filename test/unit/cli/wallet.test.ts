@@ -5,7 +5,7 @@ import { UsageError } from '../../../src/core/errors.ts'
 import { nanoTon } from '../../../src/core/nano-ton.ts'
 import { useTempFolder } from '../../support/temp-folder.ts'
 import { Captured, type FakeIo, fakeIo, Keyboard } from './fake-io.ts'
-import { ADDRESS, FRIENDLY, PEER, WORDS } from './fake-node.ts'
+import { ADDRESS, EARNED, FRIENDLY, PAID, PEER, WORDS } from './fake-node.ts'
 import { MainRun } from './run-main.ts'
 
 /** Standard input from a pipe. */
@@ -33,8 +33,15 @@ describe('cocoon-node wallet', () => {
   it('P46 shows what is locked, pending and claimable, for each channel and in all', async () => {
     const run = new MainRun(folder())
     const book = { start: async () => undefined }
-    const paid = { channel: '0:a', peerId: PEER, state: 'open', settled: nanoTon(1n), room: nanoTon(7n) }
-    const earned = { channel: '0:b', peerId: PEER, state: 'closing', settled: nanoTon(1n), claimable: nanoTon(3n) }
+    const paid = { ...PAID, channel: '0:a', peerId: PEER, state: 'open', settled: nanoTon(1n), room: nanoTon(7n) }
+    const earned = {
+      ...EARNED,
+      channel: '0:b',
+      peerId: PEER,
+      state: 'closing',
+      settled: nanoTon(1n),
+      claimable: nanoTon(3n)
+    }
     run.node.account = {
       ...run.node.account,
       payer: {
@@ -63,6 +70,17 @@ describe('cocoon-node wallet', () => {
     const plain = await run.run(['wallet'])
     assert.match(plain.stdout.text, /^pays +0:a +open +0\.000000009 +0\.000000002 +0\.000000007$/m)
     assert.match(plain.stdout.text, /^all +0\.000000017 +0\.000000005 +0\.00000001$/m)
+  })
+
+  it('sends to an address as wallets show it, but never from mainnet to a testnet’s', async () => {
+    const run = new MainRun(folder())
+    assert.equal((await run.run(['wallet', 'send', FRIENDLY, '1'])).code, 0)
+    assert.deepEqual(run.node.calls, [`send 1000000000 to ${ADDRESS}`, 'close account'])
+    run.node.calls.length = 0
+    run.node.account = { ...run.node.account, config: { network: 'mainnet' } }
+    const { code, stderr } = await run.run(['wallet', 'send', FRIENDLY, '1'])
+    assert.deepEqual([code, run.node.calls], [2, ['close account']])
+    assert.match(stderr.text, /^error ADDRESS_INVALID: /)
   })
 
   it('says where to send coins when it has none', async () => {

@@ -49,6 +49,13 @@ describe('parseConfig', () => {
         challengeSeconds: 21_600,
         candidates: 2,
         allowSimulated: false
+      },
+      channels: {
+        claimAbove: 1_000_000_000n,
+        claimAfterHours: 24,
+        maxFeePercent: 5,
+        closeIdleHours: 168,
+        forceCloseAfterHours: 72
       }
     })
   })

@@ -15,6 +15,8 @@ class Guarding {
   readonly pair = new PaymentPair()
   readonly events: GuardEvent[] = []
   channel = ''
+  /** When a claim last reached the chain: its time runs on while a test waits. */
+  claimedAtMs = 0
   end: ChannelEnd = 'unknown'
   guard!: VoucherGuard
 
@@ -23,6 +25,9 @@ class Guarding {
     this.channel = await this.pair.open()
     const { chain } = this.pair
     const terms = this.pair.terms(this.channel)
+    chain.after = call => {
+      this.claimedAtMs = call === 'claim' ? chain.nowMs : this.claimedAtMs
+    }
     this.guard = new VoucherGuard(
       {
         chain: {
@@ -89,7 +94,7 @@ describe('a guard with somebody else’s voucher', () => {
     assert.equal(guarding.paid, 400n)
     const closing = guarding.events[1] as Extract<GuardEvent, { type: 'closing' }>
     assert.deepEqual([closing.due, closing.late], [400n, false])
-    assert.ok(guarding.pair.chain.nowMs < closing.closeAtMs)
+    assert.ok(guarding.claimedAtMs < closing.closeAtMs)
 
     await until(() => guarding.pair.chain.nowMs >= closing.closeAtMs)
     guarding.end = 'alone'
