@@ -74,7 +74,8 @@ export async function* answer(
   let confirmed = false
   try {
     // Signing and storing the first voucher takes as long as opening the stream: both at once.
-    const firstVoucher = payerJob.payUpTo(minNano(initialAuthorization(bounds), maxCost))
+    const pace = paceFor(components, job, settings, bounds)
+    const firstVoucher = payerJob.payUpTo(minNano(initialAuthorization(bounds, pace), maxCost))
     firstVoucher.catch(() => undefined)
     const stream = await mesh.open(peer.peerId, PROTOCOLS.job, { maxFrameBytes: LIMITS.jobFrameBytes, ...abort })
     run = new JobRun(
@@ -85,7 +86,7 @@ export async function* answer(
         ...(sealed.body.kind === 'later' ? { laterBody: sealed.sealedRequest } : {}),
         firstVoucher,
         bounds,
-        pace: paceFor(components, job, settings, bounds),
+        pace,
         stallTimeoutMs: settings.stallTimeoutMs
       }
     )

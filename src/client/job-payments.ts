@@ -38,7 +38,7 @@ export interface JobPaymentsComponents {
   halt: AbortSignal
 }
 
-/** Demands for what was paid already that are answered with the same voucher once more, until tokens come. */
+/** Demands for what was paid already, until tokens come. */
 const MAX_REPEATS = 1
 /** Demands of any kind until tokens come: an honest provider waits for one payment before each chunk. */
 const MAX_DEMANDS = 2
@@ -107,7 +107,7 @@ export class JobPayments {
     await this.#paying
     const { payerJob, clock } = this.#components
     const cost = tokenCost(this.#bounds.prices, usage)
-    // A job beside this one may have used what was prepaid, so paid twice is fine; for ever is not.
+    // The voucher may be on its way, or a job beside this one has used what was prepaid until it pays itself.
     const isPaid = cost <= payerJob.paid
     this.#demands++
     this.#repeats += isPaid ? 1 : 0
@@ -139,6 +139,10 @@ export class JobPayments {
     const { clock, send } = this.#components
     const startedAtMs = clock.nowMs()
     const voucher = await this.#authorize(amount)
+    if (voucher.cumulative <= this.#signed) {
+      // It went over this very stream before: the provider has it, or will have it first.
+      return
+    }
     this.#count(voucher)
     await send(voucher)
     this.#pace = this.#pace && paceAfterVoucher(this.#pace, clock.nowMs() - startedAtMs)

@@ -30,10 +30,15 @@ export interface Pace {
   readonly tokensPerMs: number
   /** Most tokens that came in one chunk lately. */
   readonly chunkTokens: number
-  /** Where stalls showed that the measures are not the whole truth: no smaller window than this. */
+  /**
+   * Where stalls showed that the measures are not the whole truth: no smaller window than this, and vouchers no later than
+   * at half of it. Up to twice `maxTokens`.
+   */
   readonly floorTokens: number
   /** Tokens since the floor was last changed. */
   readonly sinceFloor: number
+  /** Windows without a stall after which the floor is halved: twice as many after each stall. */
+  readonly calmWindows: number
   /** The measurement under way. */
   readonly span: { readonly sinceMs: number; readonly tokens: number } | undefined
   /** When the provider said that it waits; undefined unless it does. */
@@ -50,6 +55,7 @@ const MARGIN = 1.25
 const LONGEST_ROUND_TRIP_MS = 10_000
 /** After so many windows without a stall, the window may shrink again. */
 const CALM_WINDOWS = 8
+const MOST_CALM_WINDOWS = 4_096
 
 /** The pace of a job's beginning. */
 export function startPace({ maxTokens, roundTripMs = 100, tokensPerSecond = 50 }: PaceInit): Pace {
@@ -63,6 +69,7 @@ export function startPace({ maxTokens, roundTripMs = 100, tokensPerSecond = 50 }
     chunkTokens: 1,
     floorTokens: 0,
     sinceFloor: 0,
+    calmWindows: CALM_WINDOWS,
     span: undefined,
     stalledAtMs: undefined
   })
@@ -72,7 +79,7 @@ export function startPace({ maxTokens, roundTripMs = 100, tokensPerSecond = 50 }
 export function paceAfterChunk(pace: Pace, tokens: number, nowMs: number): Pace {
   const { span, stalledAtMs } = pace
   const sinceFloor = pace.sinceFloor + tokens
-  const calm = sinceFloor >= CALM_WINDOWS * pace.windowTokens
+  const calm = sinceFloor >= pace.calmWindows * pace.windowTokens
   const next: Pace = {
     ...pace,
     chunkTokens: Math.max(tokens, pace.chunkTokens - 1, 1),
@@ -103,8 +110,9 @@ export function paceAfterVoucher(pace: Pace, tookMs: number): Pace {
 
 /** The provider waits for a voucher: more has to be prepaid, whatever was measured. */
 export function paceAfterStall(pace: Pace, nowMs: number): Pace {
-  const floorTokens = Math.min(pace.maxTokens, pace.windowTokens * 2)
-  return fit({ ...pace, floorTokens, sinceFloor: 0, stalledAtMs: nowMs })
+  const floorTokens = Math.min(pace.maxTokens * 2, Math.max(pace.windowTokens, pace.floorTokens) * 2)
+  const calmWindows = Math.min(MOST_CALM_WINDOWS, pace.calmWindows * 2)
+  return fit({ ...pace, floorTokens, sinceFloor: 0, calmWindows, stalledAtMs: nowMs })
 }
 
 function fit(pace: Pace): Pace {
@@ -113,7 +121,7 @@ function fit(pace: Pace): Pace {
   const needed = Math.ceil(underWay) + chunkTokens + 1
   const windowTokens = Math.max(1, Math.min(maxTokens, Math.max(SMALLEST_WINDOW, 2 * needed, floorTokens)))
   // Where the limit cuts the window short, vouchers come more often instead.
-  const lowTokens = Math.min(windowTokens, Math.max(needed, Math.ceil(windowTokens / 2)))
+  const lowTokens = Math.min(windowTokens, Math.max(needed, Math.ceil(Math.max(windowTokens, floorTokens) / 2)))
   return { ...pace, windowTokens, lowTokens }
 }
 

@@ -47,10 +47,12 @@ export function maxJobCost({ prices, requestBytes, maxCompletionTokens }: JobBou
 /**
  * What to prepay before anything is known: the price of the opening tokens, which also covers a short prompt. The prompt's
  * size is the provider's word until the first chunk comes, so a longer one is paid when the provider asks.
+ *
+ * @param pace a link that needs a longer window than the opening gets it at once
  */
-export function initialAuthorization(bounds: JobBounds): NanoTon {
+export function initialAuthorization(bounds: JobBounds, pace?: { windowTokens: number }): NanoTon {
   const { prices, windowTokens, openingTokens = windowTokens, maxCompletionTokens } = bounds
-  const completionTokens = Math.min(openingTokens, maxCompletionTokens)
+  const completionTokens = Math.min(Math.max(openingTokens, pace?.windowTokens ?? 0), maxCompletionTokens)
   return tokenCost(prices, { promptTokens: 0, cachedPromptTokens: 0, completionTokens })
 }
 
