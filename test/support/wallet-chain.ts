@@ -152,7 +152,8 @@ export async function chainParty(chain: WalletChain, seed: number, coins = parse
 /** An endpoint of a {@link WalletChain}, for one account, that may lag, lose messages and lie about them. */
 export class FaultyEndpoint implements TonRpc {
   readonly #chain: WalletChain
-  readonly #tick: (what: string) => Promise<void>
+  /** Waited for before and after every request. */
+  tick: (what: string) => Promise<void>
   #seen: { now: AccountView; before: AccountView } | undefined
   /** For each message handed in, the first first; then all are taken. */
   sendFaults: SendFault[] = []
@@ -166,19 +167,18 @@ export class FaultyEndpoint implements TonRpc {
   /** Raw address of an account whose history is not shown at all. */
   hidden = ''
 
-  /** @param tick waited for before and after every request */
   constructor(chain: WalletChain, tick: (what: string) => Promise<void> = async () => undefined) {
     this.#chain = chain
-    this.#tick = tick
+    this.tick = tick
   }
 
   async account(address: string): Promise<AccountView> {
-    await this.#tick('account')
+    await this.tick('account')
     const now = await this.#chain.account(address)
     const last = this.#seen ?? { now, before: now }
     this.#seen = { now, before: now.lastLt === last.now.lastLt ? last.before : last.now }
     const view = this.lags.shift() === true ? this.#seen.before : now
-    await this.#tick('account read')
+    await this.tick('account read')
     return view
   }
 
@@ -188,16 +188,16 @@ export class FaultyEndpoint implements TonRpc {
     limit = 100,
     { from }: TransactionsFrom = {}
   ): Promise<Transaction[]> {
-    await this.#tick('transactions')
+    await this.tick('transactions')
     const found = this.#chain
       .transactions(address, afterLt, limit, from)
       .filter(({ lt }) => lt >= this.oldestLt && address !== this.hidden)
-    await this.#tick('transactions read')
+    await this.tick('transactions read')
     return this.historyLags.shift() === true ? found.slice(1) : found
   }
 
   async configParam(id: number): Promise<Cell> {
-    await this.#tick('config')
+    await this.tick('config')
     return this.#chain.chain.configParam(id) ?? new Cell()
   }
 
@@ -207,7 +207,7 @@ export class FaultyEndpoint implements TonRpc {
   }
 
   async sendBoc(boc: Buffer): Promise<void> {
-    await this.#tick('send')
+    await this.tick('send')
     this.sent++
     const fault = this.sendFaults.shift() ?? 'taken'
     try {
@@ -220,7 +220,7 @@ export class FaultyEndpoint implements TonRpc {
     if (fault === 'lands, then duplicate') {
       await this.#chain.pass(0)
     }
-    await this.#tick('sent')
+    await this.tick('sent')
     if (fault === 'lost answer' || fault === 'never arrived') {
       throw new ChainUnreachableError('http://endpoint', 'sendBoc', 'timeout')
     }

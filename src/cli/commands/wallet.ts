@@ -1,10 +1,12 @@
 import type { Command } from 'commander'
+import { UsageError } from '../../core/errors.ts'
 import { formatTon, formatTonAmount, type NanoTon } from '../../core/nano-ton.ts'
+import { accountAddress, type TypedAddress } from '../account-address.ts'
 import { type ChannelMoney, channelMoney, sumMoney } from '../channel-money.ts'
 import type { CommandContext } from '../context.ts'
 import { lateNote } from '../late-note.ts'
 import { newCommand } from '../new-command.ts'
-import { amount, rawAddress } from '../option-values.ts'
+import { amount } from '../option-values.ts'
 import { renderTable } from '../table.ts'
 import { withAccount } from '../with-node.ts'
 import { exportCommand, importCommand } from './wallet-words.ts'
@@ -19,7 +21,7 @@ export function walletCommand(context: CommandContext): Command {
     examples: [
       ['cocoon-node wallet', 'address, balance and money in channels'],
       ['cocoon-node wallet --json', 'the same for programs, in nanotons'],
-      ['cocoon-node wallet send 0:3fa1… 0.5', 'send half a coin'],
+      ['cocoon-node wallet send UQBx… 0.5', 'send half a coin'],
       ['cocoon-node wallet export', 'show the 24 words, to write them down']
     ]
   })
@@ -28,11 +30,11 @@ export function walletCommand(context: CommandContext): Command {
       newCommand('send', {
         summary: 'Send coins from the wallet',
         description: 'Sends coins and waits until the chain has the transaction. They do not come back by themselves.',
-        examples: [['cocoon-node wallet send 0:3fa1… 0.5', 'half a coin']]
+        examples: [['cocoon-node wallet send UQBx… 0.5', 'half a coin']]
       })
-        .argument('<address>', 'raw address of the receiver', rawAddress('The address'))
+        .argument('<address>', 'of the receiver, like UQ… or 0:…', accountAddress('The address'))
         .argument('<amount>', 'whole coins, like 0.25', amount('The amount'))
-        .action((to: string, value: NanoTon) => send(context, to, value))
+        .action((to: TypedAddress, value: NanoTon) => send(context, to, value))
     )
     .addCommand(exportCommand(context))
     .addCommand(importCommand(context))
@@ -72,9 +74,15 @@ async function showWallet(context: CommandContext): Promise<void> {
   })
 }
 
-async function send(context: CommandContext, to: string, value: NanoTon): Promise<void> {
+async function send(context: CommandContext, { address: to, isTestOnly }: TypedAddress, value: NanoTon): Promise<void> {
   const { output, signal } = context
-  await withAccount(context, async ({ wallet }) => {
+  await withAccount(context, async ({ wallet, config }) => {
+    if (isTestOnly && config.network === 'mainnet') {
+      throw new UsageError(
+        'ADDRESS_INVALID',
+        `The address is one of a testnet, and this node's coins are of the mainnet`
+      )
+    }
     const waiting = lateNote(output, 'Waiting for the chain…')
     const { transaction } = await wallet.send(to, value, { signal }).finally(waiting.done)
     output.result(

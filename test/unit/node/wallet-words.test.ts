@@ -68,7 +68,13 @@ describe('the words of a home’s wallet', () => {
 
   it('are sealed where the other keys are, and only then', async () => {
     const init = { home: path(), passphrase: 'correct horse' }
-    await createHome({ ...init, network: 'testnet' })
+    await createHome({ home: path(), network: 'testnet' })
+    const home = homeFolder(path())
+    for (const kind of ['peer', 'channel', 'wallet'] as const) {
+      const secret = await readKeySecret(home, kind)
+      await rm(keyPath(home, kind))
+      await createKeyFile(home, kind, secret, { passphrase: init.passphrase, cost: CHEAP })
+    }
     await assert.rejects(exportWallet({ home: path() }), { code: 'KEY_NEEDS_PASSPHRASE' })
     await assert.rejects(exportWallet({ ...init, passphrase: 'wrong' }), { code: 'KEY_WRONG_PASSPHRASE' })
     const { words } = await exportWallet(init)

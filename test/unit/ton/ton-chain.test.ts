@@ -10,7 +10,8 @@ import { type Transfer, WalletSigner } from '../../../src/ton/wallet-message.ts'
 import { closeOrder, terms } from '../../integration/chain-fixture.ts'
 import { type ChainParty, chainParty, WalletChain } from '../../support/wallet-chain.ts'
 
-describe('channels and their wallet', () => {
+describe('channels and their wallet', function () {
+  this.timeout(60_000)
   let chain: WalletChain
   let payer: ChainParty
   let payee: ChainParty
@@ -62,12 +63,19 @@ describe('channels and their wallet', () => {
     const { channel, openedLt } = await payer.chain.openChannel(terms(payer, payee), parseTon('1'))
     // The endpoint shows no history of the channel: what comes back to the wallet has to tell.
     payer.endpoint.hidden = channel
-    const order = closeOrder(payee, channel, openedLt, parseTon('0.1'))
-    const closing = payer.chain.coopClose(channel, order)
     const to = Address.parseRaw(payer.wallet.address)
     const body = beginCell().storeUint(0xffffffff, 32).storeUint(0xc0c00005, 32).endCell()
-    const forging = stranger.wallet.transfer({ to, value: parseTon('0.9'), bounce: false, body })
-    const [{ transaction }] = await Promise.all([closing, forging])
+    let forged = false
+    payer.endpoint.tick = async what => {
+      // After the channel has answered, and before anybody looked.
+      if (what === 'transactions' && !forged && (await chain.account(channel)).balance === 0n) {
+        forged = true
+        await stranger.wallet.transfer({ to, value: parseTon('0.9'), bounce: false, body })
+      }
+    }
+    const order = closeOrder(payee, channel, openedLt, parseTon('0.1'))
+    const { transaction } = await payer.chain.coopClose(channel, order)
+    assert.ok(forged)
     const told = chain.transactions(payer.wallet.address).find(tx => tx.hash().toString('hex') === transaction)
     const info = told?.inMessage?.info
     assert.ok(info?.type === 'internal' && info.src.toRawString() === channel)
