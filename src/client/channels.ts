@@ -2,7 +2,7 @@ import { type AbortOptions, anySignal, throwIfAborted } from '../core/abort.ts'
 import { toHex } from '../core/bytes.ts'
 import { errorCode, PeerError } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
-import type { NanoTon } from '../core/nano-ton.ts'
+import { type NanoTon, ZERO_NANO_TON } from '../core/nano-ton.ts'
 import type { Capacity, CapacityPayment, Mesh } from '../mesh/index.ts'
 import {
   type DepositPolicy,
@@ -223,6 +223,10 @@ export class ClientChannels {
       }
       this.#agreed.add(channel.channel)
       this.#logger.info('channel not reconciled', { channel: channel.channel, code: errorCode(err) })
+      if (unknownThere) {
+        // Then it delivered nothing for what we are not sure of.
+        await this.#payer.reconcile(channel.channel, ZERO_NANO_TON)
+      }
     }
   }
 

@@ -1,4 +1,4 @@
-import { maxNano } from '../core/nano-ton.ts'
+import { maxNano, type NanoTon } from '../core/nano-ton.ts'
 import type { ChannelView } from './chain.ts'
 import { adoptVoucher, closedChannel, type PayerChannel, type PayerChannelState, without } from './payer-channel.ts'
 
@@ -20,7 +20,7 @@ export function observeChannel(c: PayerChannel, view: ChannelView): PayerChannel
     // Chain time counts in seconds and blocks come faster: of two views of one second, neither is known to be the later.
     return c.state === 'closed' || view.asOfMs === c.viewedAtMs
       ? c
-      : { ...closedChannel(c, c.settled), viewedAtMs: view.asOfMs }
+      : { ...closedChannel(c, settledAtEnd(c)), viewedAtMs: view.asOfMs }
   }
   const next = withSettled({ ...confirmed(c, view), state: stateSeen(c.state, view.state) })
   const same =
@@ -31,6 +31,14 @@ export function observeChannel(c: PayerChannel, view: ChannelView): PayerChannel
     next.closeAtMs === c.closeAtMs &&
     next.viewedAtMs === c.viewedAtMs
   return same ? c : next
+}
+
+/**
+ * A payee's agreement that we hold was sent: nothing else ends a channel that nobody was seen to close alone. We may not
+ * have lived to book it.
+ */
+function settledAtEnd({ settled, closeOrder, closeAtMs }: PayerChannel): NanoTon {
+  return closeOrder !== undefined && closeAtMs === 0 ? maxNano(settled, closeOrder.cumulative) : settled
 }
 
 /** On the chain one opening only goes from open to closing. What it still has is not closed, whatever we believed. */

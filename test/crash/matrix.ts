@@ -1,7 +1,7 @@
 import type { KillPhase, KillPlan } from './kill-points.ts'
 import { SCRIPT } from './script.ts'
 import { pick, seededRandom, shuffle } from './seeded.ts'
-import type { PlannedKill, SessionPlan, SessionResult, TakenSteps } from './session-plan.ts'
+import type { KillRecord, PlannedKill, SessionPlan, SessionResult, TakenSteps } from './session-plan.ts'
 import type { Role } from './side.ts'
 
 /** A step at which a side has to die once, in one way. */
@@ -16,11 +16,13 @@ interface Target {
   after: PlannedKill | undefined
   /** Whether the step is taken on the way back from it, and not by the operation after it. */
   recovering: boolean
+  /** Whether it was seen where nobody had died, so that it is taken each time: it has to be hit in this operation. */
+  always: boolean
   tries: number
 }
 
 /** A step that is not taken every time is given up after so many sessions in which somebody was to die at it. */
-const MAX_TRIES = 3
+const MAX_TRIES = { always: 4, sometimes: 2 }
 const EXTRA_SHARE = 0.4
 const BOTH_SHARE = 0.12
 const AGAIN_SHARE = 0.15
@@ -39,6 +41,7 @@ export class Matrix {
   readonly #pending = new Map<string, Target[]>()
   #open: Target[] = []
   #sessions = 0
+  #targets = 0
 
   constructor(seed: string) {
     this.#seed = seed
@@ -51,7 +54,7 @@ export class Matrix {
   }
 
   get targets(): number {
-    return this.#known.size
+    return this.#targets
   }
 
   /** Steps at which nobody died although it was tried: they are not taken each time. */
@@ -83,40 +86,35 @@ export class Matrix {
 
   /** Strikes out what was hit, puts back what was not, and learns the steps that were seen. */
   learn({ plan, kills, steps }: SessionResult): void {
-    const hit = new Set(kills.map(({ operation, role, step, phase }) => `${operation}|${role}|${step}|${phase}`))
+    const hit = new Set(kills.flatMap(kill => [placeOf(kill), `${kill.operation}|${placeOf(kill)}`]))
     for (const target of this.#pending.get(plan.seed) ?? []) {
-      const { operation, role, step, phase } = target
-      if (!hit.has(`${operation}|${role}|${step}|${phase}`)) {
+      if (!hit.has(nameOf(target))) {
         target.tries++
         // The first time is the likeliest to come again.
         target.times = 1
-        ;(target.tries < MAX_TRIES ? this.#open : this.#missed).push(target)
+        ;(target.tries < MAX_TRIES[target.always ? 'always' : 'sometimes'] ? this.#open : this.#missed).push(target)
       }
     }
     this.#pending.delete(plan.seed)
-    for (const taken of steps) {
-      this.#learnSteps(taken)
-    }
-    this.#open = shuffle(this.#random, this.#open)
+    steps.forEach(taken => this.#learnSteps(taken, plan.kills.length === 0))
+    this.#open = shuffle(
+      this.#random,
+      this.#open.filter(target => target.always || !hit.has(nameOf(target)))
+    )
   }
 
-  #learnSteps({ operation, role, taken, after, recovering }: TakenSteps): void {
+  #learnSteps({ operation, role, taken, after, recovering }: TakenSteps, always: boolean): void {
     for (const [name, times] of taken) {
       const [step, phase] = name.split('|') as [string, KillPhase]
       for (const one of phase === 'after' ? [phase, 'torn' as const] : [phase]) {
-        const anywhere = `${role}|${step}|${one}`
-        // What only happens after another death counts once, wherever it was seen.
-        const known = after === undefined && !recovering ? `${operation}|${anywhere}` : anywhere
-        if (!this.#known.has(known) && !(known === anywhere && this.#isTakenUnprovoked(anywhere))) {
-          this.#known.add(known)
-          this.#open.push({ operation, role, step, phase: one, times, after, recovering, tries: 0 })
+        const target: Target = { operation, role, step, phase: one, times, after, recovering, always, tries: 0 }
+        if (!this.#known.has(nameOf(target))) {
+          this.#targets++
+          this.#open.push(target)
         }
+        this.#known.add(nameOf(target)).add(placeOf(target))
       }
     }
-  }
-
-  #isTakenUnprovoked(anywhere: string): boolean {
-    return SCRIPT.some(({ name }) => this.#known.has(`${name}|${anywhere}`))
   }
 
   #kills({ operation, role, step, phase, times, after, recovering }: Target): PlannedKill[] {
@@ -145,4 +143,13 @@ export class Matrix {
       ...(this.#random() < AGAIN_SHARE ? { again, againRole: kill.role } : {})
     }
   }
+}
+
+function placeOf({ role, step, phase }: Pick<KillRecord, 'role' | 'step' | 'phase'>): string {
+  return `${role}|${step}|${phase}`
+}
+
+/** What only happens after another death counts once, wherever it is seen. */
+function nameOf(target: Target): string {
+  return target.always ? `${target.operation}|${placeOf(target)}` : placeOf(target)
 }

@@ -90,6 +90,19 @@ describe('client channels', () => {
     await assert.rejects(asking, { code: 'CANCELLED' })
   })
 
+  it('counts nothing that it is not sure of for a provider that holds nothing', async () => {
+    const bench = await new Bench().setUp()
+    const channel = await bench.open()
+    // Signed, and the provider died before it wrote a word of it.
+    const paying = bench.payer.startJob(channel, { jobId: 'aa', maxCost: amount(1_000) })
+    await paying.payUpTo(amount(40))
+    await paying.end({ cost: amount(0), usage: NO_USAGE, confirmed: false })
+    assert.equal(bench.info(channel).used, 40n)
+    bench.answerWith({ type: 'refused', code: 'CHANNEL_UNKNOWN', message: 'not here' })
+    const { used, credit } = await bench.channels.ensure(CAPACITY, POLICY)
+    assert.deepEqual({ used, credit }, { used: 0n, credit: 40n })
+  })
+
   it('takes back vouchers that a lost disk forgot', async () => {
     const bench = await new Bench().setUp()
     const channel = await bench.open()

@@ -167,4 +167,24 @@ describe('what the crash matrix found', () => {
     await pair.payer.finish(channel)
     assert.equal(pair.info(channel).settled, 100n)
   })
+
+  it('books what a close together paid, though it died before it heard that the channel is gone', async () => {
+    const pair = await new PaymentPair().start()
+    const channel = await pair.open()
+    const { paying, served } = await pair.startJobs(channel, 'a', amount(100))
+    assert.equal(served.charge(amount(70)), true)
+    await served.end(amount(70))
+    await paying.end({ cost: amount(70), usage: NO_USAGE, confirmed: true })
+    const order = await pair.payee.closeRequested(channel, CLIENT_PEER)
+    const close = pair.chain.coopClose.bind(pair.chain)
+    pair.chain.coopClose = async (...args) => {
+      await close(...args)
+      throw new Error('power cut')
+    }
+    await assert.rejects(pair.payer.close(channel, order), { message: 'power cut' })
+    pair.chain.nowMs += 60_000
+    pair.restartPayer()
+    await pair.payer.start()
+    assert.deepEqual([pair.info(channel).state, pair.info(channel).settled], ['closed', 70n])
+  })
 })
