@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { storeFund } from '../../src/ton/channel-contract.ts'
+import { CHANNEL_GAS, type ChannelMessage, STORAGE_RESERVE } from '../../src/ton/channel-gas.ts'
 import { ChannelFixture, ton } from './channel-fixture.ts'
 import { contractConstant } from './contract-source.ts'
 import { type MeasuredMessage, type MeasuredName, measureChannel } from './gas-measure.ts'
@@ -34,6 +35,17 @@ const BOUND_OF: Readonly<Record<string, string>> = {
   coop: 'GAS_COOP_CLOSE'
 }
 
+/** Who usually sends what: the fees that a node reckons with are these. */
+const USUAL: Readonly<Record<ChannelMessage, MeasuredName>> = {
+  open: 'open',
+  topUp: 'top-up',
+  claim: 'claim by the payee',
+  coopClose: 'coop close by the payer, paying the rest',
+  startClose: 'start close',
+  finish: 'finish by the payer',
+  externalClaim: 'external claim'
+}
+
 describe('channel gas and size', () => {
   let rows: MeasuredMessage[]
   let announced: MeasuredMessage[]
@@ -65,6 +77,17 @@ describe('channel gas and size', () => {
       assert.ok(most <= bound, `${constant}: ${most} gas, the contract allows for ${bound}`)
       assert.ok(bound * 4n <= most * 5n, `${constant}: the contract charges for ${bound}, ${most} were used`)
     }
+  })
+
+  it('is what a node reckons with', () => {
+    for (const [message, name] of Object.entries(USUAL) as Array<[ChannelMessage, MeasuredName]>) {
+      const { gas, gasBound } = CHANNEL_GAS[message]
+      assert.equal(gas, rows.find(row => row.name === name)?.gas, message)
+      assert.equal(gasBound, contractConstant(BOUND_OF[name.split(' ')[0] ?? ''] ?? ''), message)
+    }
+    const { size, seconds } = STORAGE_RESERVE
+    assert.deepEqual([size.bits, size.cells], [contractConstant('ACCOUNT_BITS'), contractConstant('ACCOUNT_CELLS')])
+    assert.equal(seconds, contractConstant('RESERVE_SECONDS') + contractConstant('MAX_CHALLENGE_SECONDS'))
   })
 
   it('costs the sender the fees of its message, and at the opening the storage reserve', () => {

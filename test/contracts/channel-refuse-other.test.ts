@@ -64,7 +64,7 @@ describe('channel refuses', () => {
         assert.ok(![undefined, 0, 1].includes(exitCode(tx)))
         assert.deepEqual([await f.state(), await f.balance()], [state, balance])
       }),
-      { numRuns: 150 }
+      { numRuns: 60 }
     )
   })
 
