@@ -114,18 +114,27 @@ type TotalChoice = typeof total extends fc.Arbitrary<infer T> ? T : never
 /** How the payer opens and closes when nobody does anything odd. */
 const PLAIN_WAY: Way = { value: { of: 'plenty', more: 0n }, init: 'first', bounce: true, bounced: false }
 
-/** The payer opens, or tops up what is still open, then anything happens, and often both sides agree to end it. */
+/**
+ * Sometimes a stranger puts the code there first, and things happen to it. The payer opens, or tops up what is still
+ * open, then anything happens, and often both sides agree to end it.
+ */
 const life = fc
   .record({
+    strange: fc.option(fc.array(step, { maxLength: 4, size: 'max' }), { freq: 1 }),
     deposit: fc.bigInt(1n, ton('2')),
     steps: fc.array(step, { maxLength: 18, size: 'max' }),
     agreed: fc.option(fc.integer({ min: 0, max: 1000 }), { freq: 1 })
   })
-  .map(({ deposit, steps, agreed }): Step[] => [
-    { do: 'fund', by: 'payer', amount: deposit, way: PLAIN_WAY },
+  .map(({ strange, deposit, steps, agreed }): Step[] => [
+    ...(strange === null ? [] : [funding('stranger', deposit), ...strange]),
+    funding('payer', deposit),
     ...steps,
     ...(agreed === null ? [] : [closing(agreed)])
   ])
+
+function funding(by: Party, amount: bigint): Step {
+  return { do: 'fund', by, amount, way: PLAIN_WAY }
+}
 
 function closing(thousandths: number): Step {
   const total = { of: 'share', thousandths, delta: 0n, flaw: 'none', validFor: 60 } as const

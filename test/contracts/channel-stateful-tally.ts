@@ -13,6 +13,8 @@ const AT_LEAST: Readonly<Record<string, number>> = {
   'claim: 106': 0.01,
   'external claim: 105': 0.005,
   'external claim: 116': 0.005,
+  'start: 100': 0.001,
+  'coop: 100': 0.001,
   'coop: 112': 0.001,
   'coop: 118': 0.002,
   'opened again': 0.005,
