@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Chain } from '../../src/payments/chain.ts'
+import type { Chain, ChannelFinder, FeeSource } from '../../src/payments/chain.ts'
 import { type ChainTransaction, networkFees } from '../../src/ton/index.ts'
 import { ChainFixture, closeOrder, milliTon, type Party, signVoucher, terms, until } from './chain-fixture.ts'
 
@@ -40,7 +40,7 @@ describe('channels over a chain server', () => {
 
     const { channel, openedLt } = await payer.chain.openChannel(terms(payer, payee), milliTon(1_000))
     // The port that payments declares: the compiler checks it here.
-    const port: Chain = payee.chain
+    const port: Chain & FeeSource & ChannelFinder = payee.chain
     assert.equal(channel, port.channelAddress(terms(payer, payee)))
     await payer.chain.topUp(channel, milliTon(200))
     const claim = await payee.chain.claim(channel, signVoucher(payer, channel, openedLt, milliTon(300)))
@@ -104,6 +104,33 @@ describe('channels over a chain server', () => {
       code: 'CHAIN_REFUSED',
       details: { channel, exitCode: 105 }
     })
+  })
+
+  it('claims without a coin in the wallet, at about what it was said to cost', async () => {
+    const { channel, openedLt } = await payer.chain.openChannel(terms(payer, payee), milliTon(1_000))
+    const before = await payee.wallet.balance()
+    const { transaction } = await payee.chain.claimExternally(
+      channel,
+      signVoucher(payer, channel, openedLt, milliTon(300))
+    )
+    assert.ok((await payee.chain.transactionsOf(channel)).some(tx => tx.hash === transaction && tx.exitCode === 0))
+    const cost = milliTon(300) - ((await payee.wallet.balance()) - before)
+    const { externalClaim } = await payee.chain.fees()
+    assert.ok(cost * 5n >= externalClaim * 4n && cost * 5n <= externalClaim * 6n, `${externalClaim}, ${cost}`)
+    await assert.rejects(
+      payee.chain.claimExternally(channel, signVoucher(payer, channel, openedLt, milliTon(301))),
+      unsent('CLAIM_TOO_SMALL')
+    )
+  })
+
+  it('P34 finds its channels again with the wallet key alone, behind more transactions than one answer holds', async () => {
+    const { channel } = await payer.chain.openChannel(terms(payer, payee), milliTon(1_000))
+    for (let n = 0; n < 120; n++) {
+      await fixture.post('/simnet/faucet', { address: payer.wallet.address, amount: '1' })
+    }
+    await until(async () => (await fixture.health()).waiting === 0)
+    const fresh = await fixture.party(1)
+    assert.deepEqual(await fresh.chain.openedChannels(), [{ channel, terms: terms(payer, payee) }])
   })
 
   describe('says no before anything is sent', () => {

@@ -98,6 +98,28 @@ describe('the command line as a process', function () {
     }
   })
 
+  it('brings the wallet of one home to another by its words, and shows them only when told to', async () => {
+    const args = ['--network', 'testnet', '--json']
+    const [first, second] = ['first', 'second'].map(name => join(folder(), name))
+    const made = await runCli(['init', '--home', first ?? '', ...args], { env: env() })
+    assert.equal(made.code, 0, made.stderr)
+    const refused = await runCli(['wallet', 'export', '--home', first ?? ''], { env: env() })
+    assert.deepEqual([refused.code, refused.stdout], [2, ''])
+    assert.match(refused.stderr, /^error WORDS_NOT_SHOWN: /)
+    const { stdout: words } = await runCli(['wallet', 'export', '--yes', '--home', first ?? ''], { env: env() })
+    assert.match(words, /^(?:[a-z]{3,8} ){23}[a-z]{3,8}\n$/)
+    const list = words.trim().split(' ')
+    for (const [index, word] of list.slice(1).entries()) {
+      assert.ok(!(made.stdout + made.stderr).includes(`${list[index]} ${word}`), 'init showed some of the words')
+    }
+    const again = new CliProcess(['init', '--mnemonic', '--home', second ?? '', ...args], env())
+    again.child.stdin.end(words)
+    assert.equal(await again.ended(), 0, again.stderr)
+    const [one, other] = [made.stdout, again.stdout].map(text => JSON.parse(text) as Record<string, unknown>)
+    assert.equal(one?.['walletAddress'], other?.['walletAddress'])
+    assert.notEqual(one?.['peerId'], other?.['peerId'])
+  })
+
   it('never touches an output file that is not its own, nor the input', async () => {
     const [input, notes] = [join(folder(), 'in.jsonl'), join(folder(), 'notes.txt')]
     const messages = [{ role: 'user', content: 'x' }]
