@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { type AbortOptions, withTimeLimit } from '../../../src/core/abort.ts'
 import { toHex } from '../../../src/core/bytes.ts'
+import { CancelledError } from '../../../src/core/errors.ts'
 import { silentLogger } from '../../../src/core/logger.ts'
 import { type NanoTon, nanoTon } from '../../../src/core/nano-ton.ts'
 import type { EnclaveEvent, EnclaveJob, EnclaveRun } from '../../../src/enclave/index.ts'
@@ -25,31 +27,37 @@ export class FakeEnclave {
   readonly grants: number[] = []
   chunks: number[] = [4, 8]
   cancelled = false
+  promptTokens = 3
   /** Waits before each event. */
   before: () => Promise<void> = async () => undefined
   failure: Error | undefined
 
-  run(job: EnclaveJob): EnclaveRun {
+  run(job: EnclaveJob, { signal }: AbortOptions = {}): EnclaveRun {
     this.jobs.push(job)
+    this.cancelled = false
     return {
       grant: total => void this.grants.push(total),
       cancel: () => {
         this.cancelled = true
       },
-      [Symbol.asyncIterator]: () => this.#events()
+      [Symbol.asyncIterator]: () => this.#events(signal)
     }
   }
 
-  async *#events(): AsyncGenerator<EnclaveEvent> {
+  async *#events(signal: AbortSignal | undefined): AsyncGenerator<EnclaveEvent> {
+    const ended = new Promise<never>((_, reject) => {
+      signal?.addEventListener('abort', () => reject(new CancelledError()), { once: true })
+    })
+    ended.catch(() => undefined)
     for (const completionTokens of this.chunks) {
-      await this.before()
+      await Promise.race([this.before(), ended])
       if (this.cancelled) {
         break
       }
       yield {
         type: 'chunk',
         sealed: Uint8Array.of(completionTokens),
-        promptTokens: 3,
+        promptTokens: this.promptTokens,
         cachedPromptTokens: 0,
         completionTokens
       }
@@ -79,6 +87,8 @@ export class Bench extends PaymentPair {
   paying!: PayerJob
   client!: MemoryStream
   patienceMs = 2_000
+  prices = PRICES
+  timeLimit: typeof withTimeLimit = withTimeLimit
   readonly stop = new AbortController()
 
   async setUp(places = 1): Promise<this> {
@@ -105,7 +115,7 @@ export class Bench extends PaymentPair {
       },
       {
         modelDigest: MODEL_DIGEST,
-        prices: PRICES,
+        prices: this.prices,
         minimumDeposit: nanoTon(500n),
         windowTokens: WINDOW,
         offerTtlMs: 5_000,
@@ -122,7 +132,8 @@ export class Bench extends PaymentPair {
     this.client = client
     const { slots, announced, enclave, payee } = this
     const components = { logger: silentLogger, clock: this.attester.clock, slots, announced, enclave, payee }
-    const init = { modelDigest: MODEL_DIGEST, prices: PRICES, windowTokens: WINDOW, patienceMs: this.patienceMs }
+    const { prices, patienceMs, timeLimit } = this
+    const init = { modelDigest: MODEL_DIGEST, prices, windowTokens: WINDOW, patienceMs, timeLimit }
     return new JobSession(components, init, provider, peerId).serve(this.stop.signal)
   }
 
@@ -133,6 +144,7 @@ export class Bench extends PaymentPair {
     modelDigest = MODEL_DIGEST,
     first = amount(WINDOW)
   }: Opening = {}): Promise<void> {
+    const { client } = this
     const voucher = encodeVoucher(await this.paying.payUpTo(first))
     const work = {
       modelDigest,
@@ -140,13 +152,8 @@ export class Bench extends PaymentPair {
       recipient: recipientOf(HPKE_KEY, jobId),
       body: body ?? { kind: 'inline' as const, sealedRequest: Uint8Array.of(9) }
     }
-    await this.send({
-      type: 'open',
-      jobId,
-      channel: this.terms(this.channel),
-      voucher,
-      ...(direct ? { direct: work } : {})
-    })
+    const channel = this.terms(this.channel)
+    await client.write(encodeJobUp({ type: 'open', jobId, channel, voucher, ...(direct ? { direct: work } : {}) }))
   }
 
   async send(message: JobUpMessage): Promise<void> {
