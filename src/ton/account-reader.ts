@@ -21,6 +21,8 @@ import type { Sleep } from './wait.ts'
 
 /** As many servers have to show a state, if so many answer. */
 const WITNESSES = 2
+/** An account that changes more often while it is read cannot be compared. */
+const MAX_CHANGES = 16
 /** A server that is this far behind our clock does not count as one that answers, if another is not. */
 const STALE_SECONDS = 60
 
@@ -47,6 +49,8 @@ interface Reading {
   behind: Set<Endpoint>
   /** Did not answer when asked as a witness. */
   silent: Set<Endpoint>
+  /** How many states were shown, each newer than the one before. */
+  changes: number
 }
 
 /**
@@ -71,7 +75,7 @@ export class AccountReader {
     const { pool, accounts } = this.#components
     const question = accountQuestion(address)
     const patience = new Patience(this.#components, this.#lagLimitMs)
-    const reading: Reading = { address, best: undefined, behind: new Set(), silent: new Set() }
+    const reading: Reading = { address, best: undefined, behind: new Set(), silent: new Set(), changes: 0 }
     for (;;) {
       throwIfAborted(options.signal)
       const { best } = reading
@@ -100,6 +104,9 @@ export class AccountReader {
           : await this.#askWitness(first, question, reading, options)
       if (shown !== undefined) {
         this.#weigh(shown, reading)
+      }
+      if (reading.changes > MAX_CHANGES) {
+        throw new ChainLaggingError(pool.names, `account ${address} changes faster than they show it alike`)
       }
     }
   }
@@ -154,6 +161,7 @@ export class AccountReader {
         endpoint.fail(`it shows what was ${STALE_SECONDS} s ago`)
       }
     } else {
+      reading.changes += comparison === 'newer' ? 1 : 0
       const seen = known !== undefined && comparison === 'same' ? known : seenAccount(shown, known)
       addWitness(seen, shown, endpoint.name, clock.nowMs())
       reading.best = { shown, seen }

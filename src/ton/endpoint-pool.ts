@@ -155,6 +155,7 @@ export class EndpointPool {
   }
 
   unreachable({ method }: Pick<EndpointRequest, 'method'>, failure?: ToncenterFailure): ChainUnreachableError {
-    return new ChainUnreachableError(this.names, method, failure?.message ?? 'it failed before and rests')
+    const before = this.usable.map(({ lastFailure }) => lastFailure).find(why => why !== undefined)
+    return new ChainUnreachableError(this.names, method, failure?.message ?? before ?? 'it rests')
   }
 }

@@ -68,6 +68,7 @@ export class Endpoint {
   #refusal: Refusal | undefined
   #network: Promise<void> | undefined
   #isOfOurNetwork = false
+  #lastFailure: string | undefined
 
   constructor(components: EndpointComponents, init: EndpointInit, settings: EndpointSettings) {
     this.#components = components
@@ -87,6 +88,11 @@ export class Endpoint {
   /** Milliseconds until it may be asked: after a failure it rests, after a complaint it waits. */
   get waitMs(): number {
     return Math.max(this.#health.waitMs, this.#limit.pausedMs)
+  }
+
+  /** Why it failed the last time. */
+  get lastFailure(): string | undefined {
+    return this.#lastFailure
   }
 
   /** For good: a server that was wrong once is not asked again. */
@@ -172,6 +178,7 @@ export class Endpoint {
   }
 
   #logFailure(first: boolean, why: string): void {
+    this.#lastFailure = why
     if (first) {
       this.#components.logger.warn('endpoint fails', { endpoint: this.name, why })
     }

@@ -147,6 +147,28 @@ describe('ChainRpc over servers that lag', () => {
 })
 
 describe('ChainRpc over servers that lie', () => {
+  it('gives up on an account that changes with every look at it', async () => {
+    const world = await TestServers.create(2)
+    await world.fund(ADDRESS)
+    const rpc = world.rpc()
+    let change = 0n
+    for (const server of world.servers) {
+      server.alter = (result, method) => {
+        const { last_transaction_id: last, block_id: block, ...state } = result as Record<string, Json>
+        change++
+        return method !== 'getAddressInformation'
+          ? result
+          : {
+              ...state,
+              last_transaction_id: { ...last, lt: String(change * 1_000_000_000n) },
+              block_id: { ...block, seqno: Number(change) * 1_000 }
+            }
+      }
+    }
+    await assert.rejects(world.time.run(rpc.account(ADDRESS)), code('CHAIN_LAGGING'))
+    assert.ok(world.server(0).requests.length + world.server(1).requests.length < 30)
+  })
+
   for (const forge of ['balance', 'data', 'missing', 'block', 'boc'] as const) {
     it(`never returns what one of two servers forged: ${forge}`, async () => {
       for (const liar of [0, 1]) {

@@ -76,7 +76,9 @@ describe('ChainRpc over servers that fail', () => {
         ])
       )
       for (const result of results) {
-        assert.equal(result.status === 'rejected' && (result.reason as { code?: string }).code, 'CHAIN_UNREACHABLE')
+        const err = result.status === 'rejected' ? (result.reason as { code?: string; message?: string }) : {}
+        assert.equal(err.code, 'CHAIN_UNREACHABLE')
+        assert.match(err.message ?? '', /http:\/\/server-0, http:\/\/server-1 did not answer \w+: ECONNREFUSED/)
       }
       await world.time.pass(250)
     }

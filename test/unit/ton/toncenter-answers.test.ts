@@ -163,7 +163,13 @@ describe('answers of a server', () => {
         const altered = Buffer.from(bytes)
         altered[at] = (altered[at] ?? 0) ^ flip
         const data = altered.toString('base64')
-        assert.throws(() => readTransactions([{ ...transactions[0], data }], HASH, 10), AbsurdAnswer)
+        try {
+          // Flags of the container may be different: the transaction may not.
+          const [tx] = readTransactions([{ ...transactions[0], data }], HASH, 10)
+          assert.equal(tx?.hash().toString('base64'), (transactions[0]?.['transaction_id'] as Json)['hash'])
+        } catch (err) {
+          assert.ok(err instanceof AbsurdAnswer)
+        }
         try {
           readAccount({ ...account, state: 'active', code: data })
         } catch (err) {

@@ -36,7 +36,7 @@ describe('askToncenter', () => {
       apiKey: KEY,
       method: 'getMasterchainInfo',
       params: {},
-      timeoutMs: 5_000,
+      timeoutMs: 15_000,
       maxBytes: 1_000
     }
     answer = (_, response) => response.end('{"ok":true,"result":7}')
