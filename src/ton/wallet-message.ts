@@ -28,9 +28,6 @@ export interface WalletMessage {
 
 const MAINNET = -239
 
-/** Most messages that one external message of a W5 wallet carries. */
-export const MAX_TRANSFERS = 255
-
 /** Signs for the W5 wallet (v5r1) of a key on a network. */
 export class WalletSigner {
   /** Raw address. */
@@ -44,7 +41,7 @@ export class WalletSigner {
     this.address = formatRawAddress({ workchain: this.#contract.address.workChain, hash: this.#contract.address.hash })
   }
 
-  /** @param transfers 1 to {@link MAX_TRANSFERS} */
+  /** @param transfers 1 to 255: what a W5 wallet takes in one message */
   async sign(transfers: readonly Transfer[], account: AccountView, validUntil: number): Promise<WalletMessage> {
     const seqno = readSeqno(account)
     const body = await this.#contract.createTransfer({
