@@ -1,9 +1,16 @@
 import assert from 'node:assert/strict'
 import { AnswerBrokenError } from '../../../src/client/failures.ts'
 import { JobRun, type JobRunEvent } from '../../../src/client/job-run.ts'
-import { nanoTon } from '../../../src/core/nano-ton.ts'
+import { minNano, nanoTon } from '../../../src/core/nano-ton.ts'
 import { type TokenUsage } from '../../../src/core/price.ts'
-import { initialAuthorization, type JobBounds, maxJobCost, type PayerJob } from '../../../src/payments/index.ts'
+import {
+  type DepositPolicy,
+  initialAuthorization,
+  type JobBounds,
+  maxJobCost,
+  type Pace,
+  type PayerJob
+} from '../../../src/payments/index.ts'
 import { ResponseKey, type ResponseSealer, responseOpener, responseSealer } from '../../../src/seal/index.ts'
 import { encodeAnswerEvent } from '../../../src/wire/answer-event.ts'
 import { decodeJobUp, encodeJobDown, type JobDownMessage, type JobUpMessage } from '../../../src/wire/job-stream.ts'
@@ -38,10 +45,19 @@ export class Bench extends PaymentPair {
   #sealer!: ResponseSealer
   #client!: MemoryStream
 
-  async setUp(init: { bounds?: JobBounds; stallTimeoutMs?: number; laterBody?: Uint8Array } = {}): Promise<this> {
+  async setUp(
+    init: {
+      bounds?: JobBounds
+      stallTimeoutMs?: number
+      laterBody?: Uint8Array
+      policy?: DepositPolicy
+      pace?: Pace
+    } = {}
+  ): Promise<this> {
     await this.start()
-    const { bounds = BOUNDS, stallTimeoutMs = 5_000, laterBody } = init
-    const { channel } = await this.payer.ensureChannel(PROVIDER, POLICY)
+    const { bounds = BOUNDS, stallTimeoutMs = 5_000, laterBody, policy = POLICY, pace } = init
+    const payee = { ...PROVIDER, minimumDeposit: minNano(PROVIDER.minimumDeposit, policy.deposit) }
+    const { channel } = await this.payer.ensureChannel(payee, policy)
     const [client, provider] = streamPair()
     this.provider = provider
     this.#client = client
@@ -49,13 +65,14 @@ export class Bench extends PaymentPair {
     this.#sealer = responseSealer(key, JOB_ID)
     this.job = this.payer.startJob(channel, { jobId: '07', maxCost: maxJobCost(bounds) })
     this.run = new JobRun(
-      { stream: client, opener: responseOpener(key, JOB_ID), payerJob: this.job, payer: this.payer },
+      { stream: client, opener: responseOpener(key, JOB_ID), payerJob: this.job, payer: this.payer, clock: this.clock },
       {
         peerId: PROVIDER_PEER,
         open: { jobId: JOB_ID, channel: this.terms(channel) },
         firstVoucher: this.job.payUpTo(initialAuthorization(bounds)),
         bounds,
         stallTimeoutMs,
+        ...(pace === undefined ? {} : { pace }),
         ...(laterBody === undefined ? {} : { laterBody })
       }
     )
