@@ -20,6 +20,7 @@ export type LedgerWrite =
   | { kind: 'payer'; record: PayerChannel }
   | { kind: 'payer-forgotten'; channel: string }
   | { kind: 'payee'; record: PayeeChannel }
+  | { kind: 'payee-forgotten'; channel: string }
   | { kind: 'job'; record: JobLine }
   | { kind: 'spending'; record: SpendingDay }
 
@@ -141,6 +142,8 @@ function operation(write: LedgerWrite): LedgerOperation {
       return { type: 'del', key: `payer/${write.channel}` }
     case 'payee':
       return put(`payee/${write.record.channel}`, payeeRecord, write.record)
+    case 'payee-forgotten':
+      return { type: 'del', key: `payee/${write.channel}` }
     case 'job':
       return put(jobKey(write.record), jobRecord, write.record)
     case 'spending':

@@ -33,6 +33,9 @@ import { PayeeVouchers } from './payee-vouchers.ts'
 import { SharedRuns } from './shared-runs.ts'
 import type { Voucher } from './voucher.ts'
 
+/** How long a channel is listed after it was closed and no longer used. */
+const CLOSED_KEPT_MS = 30 * 86_400_000
+
 /** The provider's side of its channels: what it was paid, what it gave for it, and how it gets the money. */
 export class PayeeChannels {
   readonly #components: PayeeComponents
@@ -56,7 +59,7 @@ export class PayeeChannels {
 
   /**
    * Loads the ledger, books what a crash left open, and checks every channel that is not over against the chain. One
-   * that could not be checked serves nothing until it was.
+   * that could not be checked serves nothing until it was; one that was closed a month ago is forgotten.
    *
    * @throws {EnvironmentError} `LEDGER_CORRUPT`, `LEDGER_WRITE_FAILED`
    */
@@ -71,6 +74,7 @@ export class PayeeChannels {
         return afterPayeeCrash(withTimes(c, clock.nowMs()))
       })
     }
+    await this.#forgetClosed()
     const live = this.#desk.book.values().filter(c => c.state !== 'closed')
     await Promise.all(
       live.map(({ channel }) =>
@@ -277,6 +281,14 @@ export class PayeeChannels {
       return { ...c, settled, unclaimedSinceMs }
     })
     return receipt
+  }
+
+  /** Closed channels are kept for a while for the books; their jobs' lines stay. */
+  async #forgetClosed(): Promise<void> {
+    const { book } = this.#desk
+    const sinceMs = this.#components.clock.nowMs() - CLOSED_KEPT_MS
+    const old = book.values().filter(c => c.state === 'closed' && c.lastUsedAtMs < sinceMs)
+    await Promise.all(old.map(({ channel }) => book.forget(channel, () => [{ kind: 'payee-forgotten', channel }])))
   }
 
   #warnOfLoss(c: PayeeChannel): void {

@@ -135,7 +135,7 @@ describe('payee channels', () => {
       assert.equal(pair.payee.state(channel).info.promised, 0n)
     })
 
-    it('looks for a top-up once when a voucher is above the deposit, then refuses it', async () => {
+    it('P43 looks for a top-up once when a voucher is above the deposit, then refuses it', async () => {
       let reads = 0
       pair.chain.before = call => void (reads += Number(call === 'readChannel'))
       await assert.rejects(pair.payee.accept(sign(1_001)), {
@@ -149,7 +149,7 @@ describe('payee channels', () => {
       assert.deepEqual(await pair.payee.accept(sign(1_001)), { cumulative: 1_001n, credited: 1_001n })
     })
 
-    it('takes vouchers within the deposit while the chain is asked about one above it', async () => {
+    it('P22 takes vouchers within the deposit while the chain is asked about one above it', async () => {
       const answer = new Gate()
       pair.chain.before = call => (call === 'readChannel' ? answer.passed : undefined)
       const above = assert.rejects(pair.payee.accept(sign(1_001)), { code: 'CHANNEL_EXHAUSTED' })
@@ -158,7 +158,7 @@ describe('payee channels', () => {
       await above
     })
 
-    it('accepts and serves nothing once the payer started to close', async () => {
+    it('P08 accepts and serves nothing once the payer started to close', async () => {
       const { served } = await pair.startJobs(channel, 'a', amount(10))
       const waiting = assert.rejects(served.chargeWhenPaid(amount(11)), { code: 'CHANNEL_CLOSING' })
       await pair.chain.startClose(channel)
@@ -170,7 +170,7 @@ describe('payee channels', () => {
       assert.equal(pair.chain.paid.get(PAYEE_ADDRESS), 10n)
     })
 
-    it('notices a close by itself when its last look is old', async () => {
+    it('P08 notices a close by itself when its last look is old', async () => {
       await pair.chain.startClose(channel)
       pair.chain.nowMs += 30_001
       await pair.payee.accept(sign(10)).catch(() => undefined)
@@ -214,7 +214,7 @@ describe('payee channels', () => {
       assert.equal((await pair.payee.closeRequested(channel, CLIENT_PEER)).cumulative, 10n)
     })
 
-    it('never lets one voucher pay two parallel jobs', async () => {
+    it('P05 never lets one voucher pay two parallel jobs', async () => {
       const { served: a } = await pair.startJobs(channel, 'a', amount(10))
       const others = await Promise.all(
         ['b', 'c', 'd'].map(jobId => pair.payee.startJob(channel, { jobId, peerId: CLIENT_PEER }))
@@ -280,7 +280,7 @@ describe('payee channels', () => {
   })
 
   describe('restart', () => {
-    it('serves nothing on a channel that was closed meanwhile', async () => {
+    it('P01 serves nothing on a channel that was closed meanwhile', async () => {
       await pair.startJobs(channel, 'a', amount(10))
       await pair.chain.startClose(channel)
       pair.chain.nowMs += 3_600_000
@@ -290,6 +290,22 @@ describe('payee channels', () => {
       await assert.rejects(pair.payee.startJob(channel, { jobId: 'b', peerId: CLIENT_PEER }), {
         code: 'CHANNEL_CLOSED'
       })
+      await assert.rejects(pair.payee.admit(pair.terms(channel), CLIENT_PEER), { code: 'CHANNEL_MISSING' })
+    })
+
+    it('P01 keeps no channel for ever that was closed', async () => {
+      await pair.startJobs(channel, 'a', amount(10))
+      await pair.chain.startClose(channel)
+      pair.chain.nowMs += 3_600_000
+      await pair.chain.finish(channel)
+      const listed = async () => {
+        await pair.restartPayee().start()
+        return pair.payee.list().map(({ state, claimable }) => [state, claimable])
+      }
+      assert.deepEqual(await listed(), [['closed', 0n]])
+      pair.chain.nowMs += 31 * 86_400_000
+      assert.deepEqual(await listed(), [])
+      assert.equal(pair.payeeDisk.stored.has(`payee/${channel}`), false)
       await assert.rejects(pair.payee.admit(pair.terms(channel), CLIENT_PEER), { code: 'CHANNEL_MISSING' })
     })
 
@@ -343,7 +359,7 @@ describe('payee channels', () => {
   })
 
   describe('claims', () => {
-    it('submits the stored voucher unchanged, once for parallel calls, and nothing when nothing is owed', async () => {
+    it('P43 submits the stored voucher unchanged, once for parallel calls, and nothing when nothing is owed', async () => {
       assert.equal(await pair.payee.claim(channel), undefined)
       await pair.startJobs(channel, 'a', amount(10))
       const receipts = await Promise.all([1, 2, 3].map(() => pair.payee.claim(channel)))

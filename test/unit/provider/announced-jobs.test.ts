@@ -110,6 +110,20 @@ describe('announced jobs', () => {
     assert.equal(desk.jobs.take(CLIENT, job.jobId), undefined)
   })
 
+  it('P10 cannot be taken any more after the offer’s time', async () => {
+    for (const lateMs of [5_000, 5_001]) {
+      const desk = await new Desk().start(1)
+      const job = desk.job()
+      desk.client = async stream => {
+        desk.attester.clock.advance(lateMs)
+        await answer(stream, true)
+      }
+      await desk.consider(job)
+      assert.equal(desk.jobs.take(CLIENT, job.jobId) === undefined, lateMs > 5_000)
+      assert.equal(desk.slots.free, lateMs > 5_000 ? 1 : 0)
+    }
+  })
+
   it('free their place when the client says no, says nothing, or is gone', async () => {
     const desk = await new Desk().start(1, 10)
     const clients: Array<(stream: MemoryStream) => Promise<void>> = [
