@@ -329,25 +329,35 @@ describe('ChainRpc over servers that lie', () => {
     }
   })
 
+  /** Well-formed and linked transactions of the account on another chain. */
+  async function madeUp(...amounts: bigint[]): Promise<unknown> {
+    const elsewhere = await TestServers.create(1)
+    for (const amount of amounts) {
+      await elsewhere.fund(ADDRESS, amount)
+    }
+    const params = { address: ADDRESS, limit: 10 }
+    const request = { method: 'getTransactions', params, timeoutMs: 1_000, maxBytes: 1_000_000 }
+    return elsewhere.time.run(elsewhere.transport({ ...request, url: elsewhere.server(0).url }))
+  }
+
   it('does not believe a whole history made up by one of two servers', async () => {
     const world = await TestServers.create(2)
-    const elsewhere = await TestServers.create(1)
     await world.fund(ADDRESS)
-    for (let count = 0; count < 3; count++) {
-      await elsewhere.fund(ADDRESS)
-    }
-    // Well-formed and linked, but of another chain.
-    const made = await elsewhere.time.run(
-      elsewhere.transport({ ...raw('getTransactions', { limit: 10 }), url: elsewhere.server(0).url })
-    )
+    const made = await madeUp(1_000_000_000n, 1_000_000_000n, 1_000_000_000n)
     world.server(0).alter = (result, method) => (method === 'getTransactions' ? made : result)
     const list = await world.time.run(world.rpc().transactions(ADDRESS))
     assert.equal(list.length, 1)
     assert.equal(world.server(1).count('getTransactions'), 1)
+  })
 
-    function raw(method: string, params: Json) {
-      return { method, params: { address: ADDRESS, ...params }, timeoutMs: 1_000, maxBytes: 1_000_000 }
-    }
+  it('refuses a server whose transactions are others than those its accounts come from', async () => {
+    const world = await TestServers.create(1)
+    await world.fund(ADDRESS)
+    const rpc = world.rpc()
+    await world.time.run(rpc.account(ADDRESS))
+    const made = await madeUp(999_999_999n)
+    world.server(0).alter = (result, method) => (method === 'getTransactions' ? made : result)
+    await assert.rejects(world.time.run(rpc.transactions(ADDRESS)), code('CHAIN_INCONSISTENT'))
   })
 
   it('takes prices only as two servers show them', async () => {
