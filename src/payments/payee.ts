@@ -1,6 +1,7 @@
 import { type AbortOptions, throwIfAborted } from '../core/abort.ts'
 import { errorCode } from '../core/errors.ts'
 import { maxNano } from '../core/nano-ton.ts'
+import { Turns } from '../core/turns.ts'
 import type { ChainReceipt, ChannelTerms } from './chain.ts'
 import { interruptedLines } from './interrupted.ts'
 import { type AdmissionRules, requireAdmissible, requireClient, requireOurs } from './payee-admission.ts'
@@ -44,6 +45,8 @@ export class PayeeChannels {
   readonly #vouchers: PayeeVouchers
   readonly #jobs: PayeeJobs
   readonly #claims = new SharedRuns<ChainReceipt | undefined>()
+  /** A claim under way would make a smaller agreement worthless, and an agreement a larger claim unfair. */
+  readonly #settling = new Turns()
 
   constructor(components: PayeeComponents, init: PayeeInit) {
     const { clock } = components
@@ -171,13 +174,14 @@ export class PayeeChannels {
    * @throws whatever the chain throws; the voucher stays claimable then
    */
   claim(channel: string, options: AbortOptions & { externally?: boolean } = {}): Promise<ChainReceipt | undefined> {
-    return this.#claims.run(channel, () => this.#claim(channel, options.externally === true), options)
+    const claim = (): Promise<ChainReceipt | undefined> => this.#claim(channel, options.externally === true)
+    return this.#claims.run(channel, () => this.#settling.take(channel, claim), options)
   }
 
   /**
    * The payer wants to close: agrees to what was delivered. Until the agreement's last second has passed on the chain, the
    * channel accepts and serves nothing more and claims no more than that. The payer's close pays it, so no claim goes
-   * before.
+   * before; one that is under way is waited for.
    *
    * @param from libp2p peer id of who asks
    * @throws {PaymentRefusal} `CHANNEL_UNKNOWN`, also to anyone but the client whose jobs it paid; `CHANNEL_BUSY` while jobs
@@ -185,13 +189,16 @@ export class PayeeChannels {
    */
   async closeRequested(channel: string, from: string): Promise<AgreedClose> {
     const { key } = this.#components
-    const agreed = await this.#desk.change(
-      channel,
-      c => {
-        requireOwner(c, from)
-        return agreeToClose(c, this.#desk.sight.chainNowMs())
-      },
-      () => this.#desk.wake(channel)
+    requireOwner(this.#desk.must(channel), from)
+    const agreed = await this.#settling.take(channel, () =>
+      this.#desk.change(
+        channel,
+        c => {
+          requireOwner(c, from)
+          return agreeToClose(c, this.#desk.sight.chainNowMs())
+        },
+        () => this.#desk.wake(channel)
+      )
     )
     return signClose(key, agreed)
   }

@@ -49,6 +49,11 @@ export class PayeeBench extends PaymentPair {
     return signVoucher(PAYER_KEY, -217, { channel, openedLt, cumulative: amount(cumulative) })
   }
 
+  /** The same for another opening of the channel. */
+  signFor(openedLt: bigint, cumulative: bigint): Voucher {
+    return signVoucher(PAYER_KEY, -217, { channel: this.channel, openedLt, cumulative: amount(cumulative) })
+  }
+
   serve(jobId: string, init: Partial<PayeeJobInit> = {}) {
     return this.payee.startJob(this.channel, { jobId, peerId: CLIENT_PEER, ...init })
   }
