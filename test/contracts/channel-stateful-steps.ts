@@ -61,7 +61,7 @@ const wait = fc.oneof(
     arbitrary: fc.record({ until: fc.constant('later' as const), seconds: fc.integer({ min: 1, max: 90 }) })
   },
   {
-    weight: 4,
+    weight: 6,
     arbitrary: fc.record({ until: fc.constant('closeAt' as const), seconds: fc.integer({ min: -1, max: 1 }) })
   },
   {
@@ -90,7 +90,7 @@ const step = fc.oneof(
       way
     })
   },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('start' as const), by, way }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('start' as const), by, way }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('finish' as const), by, way }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('coop' as const), by, total, way }) },
   {
@@ -120,7 +120,7 @@ const PLAIN_WAY: Way = { value: { of: 'plenty', more: 0n }, init: 'first', bounc
  */
 const life = fc
   .record({
-    strange: fc.option(fc.array(step, { maxLength: 4, size: 'max' }), { freq: 1 }),
+    strange: fc.option(fc.array(step, { maxLength: 8, size: 'max' }), { freq: 1 }),
     deposit: fc.bigInt(1n, ton('2')),
     steps: fc.array(step, { maxLength: 18, size: 'max' }),
     agreed: fc.option(fc.integer({ min: 0, max: 1000 }), { freq: 1 })

@@ -1,24 +1,25 @@
 import assert from 'node:assert/strict'
 import type { Event } from './channel-stateful-invariants.ts'
 
-/** Shares of all messages that may not be missed: a property that never gets there says nothing. */
+/**
+ * Shares of all messages that may not be missed: a property that never gets there says nothing. They are a quarter of
+ * what is usual, or less, so that chance does not fail them.
+ */
 const AT_LEAST: Readonly<Record<string, number>> = {
-  'fund: done': 0.05,
-  'claim: done': 0.03,
+  'fund: done': 0.04,
+  'claim: done': 0.02,
   'external claim: done': 0.01,
-  'start: done': 0.005,
-  'finish: done': 0.002,
-  'coop: done': 0.005,
+  'start: done': 0.004,
+  'coop: done': 0.003,
+  'finish: done': 0.001,
+  'fund: 109': 0.004,
   'claim: 105': 0.01,
   'claim: 106': 0.01,
-  'external claim: 105': 0.005,
-  'external claim: 116': 0.005,
-  'start: 100': 0.001,
-  'coop: 100': 0.001,
-  'coop: 112': 0.001,
-  'coop: 118': 0.002,
-  'opened again': 0.005,
-  'storage ate what is locked': 0.005
+  'external claim: 105': 0.004,
+  'external claim: 116': 0.004,
+  'coop: 118': 0.003,
+  'opened again': 0.002,
+  'storage ate what is locked': 0.01
 }
 
 /** What happened how often. */

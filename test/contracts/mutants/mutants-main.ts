@@ -54,7 +54,7 @@ async function run(folder: string, mutants: readonly Mutant[], signal: AbortSign
   const path = (name: number | 'original'): string => join(folder, `${name}.boc`)
   const original = await testOriginal(readSource(), { codePath: path('original'), signal })
   if (original.failed !== undefined) {
-    console.error(`The contract as it is fails "${original.failed}": that comes first`)
+    console.error(`The contract as it is fails "${original.failed}": that comes first\n\n${original.message}`)
     return 1
   }
   console.log(`The contract as it is: ${original.passed} tests pass (${seconds(original.elapsedMs)})\n`)

@@ -28,13 +28,15 @@ export function behaviourTests(topic = ''): string[] {
 export interface SuiteResult {
   /** Full title of the first test that failed; undefined if all passed. */
   failed: string | undefined
+  /** What it said. */
+  message: string
   passed: number
   elapsedMs: number
 }
 
 interface JsonReport {
   stats: { passes: number; failures: number }
-  failures: { fullTitle: string; err: { code?: string } }[]
+  failures: { fullTitle: string; err: { code?: string; message?: string } }[]
 }
 
 export interface SuiteOptions extends AbortOptions {
@@ -77,7 +79,12 @@ export async function runSuite(
   if (failure?.err.code === 'ERR_MOCHA_TIMEOUT') {
     throw new Error(`"${failure.fullTitle}" did not end in time, which says nothing about the contract`)
   }
-  return { failed: failure?.fullTitle, passed: stats.passes, elapsedMs: performance.now() - started }
+  return {
+    failed: failure?.fullTitle,
+    message: failure?.err.message ?? '',
+    passed: stats.passes,
+    elapsedMs: performance.now() - started
+  }
 }
 
 /** Resolves to the end of what it complained about. */
