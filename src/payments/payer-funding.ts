@@ -95,6 +95,11 @@ export class PayerFunding {
     })
   }
 
+  /** Whether a deposit was sent so long ago that it is on the chain or never will be. */
+  isOverdue({ pending }: PayerChannel): boolean {
+    return pending !== undefined && this.#components.clock.nowMs() >= pending.sentAtMs + this.#expiryMs
+  }
+
   /** What limits leave for one more deposit to this payee. */
   depositRoom({ payeeKey, payeeAddress }: Payee): DepositRoom {
     const locked = this.#channelsTo({ payeeKey, payeeAddress }).reduce(

@@ -47,7 +47,8 @@ export class PayerRefills {
       !this.#running.has(channel) &&
       !this.#stop.signal.aborted &&
       this.#clock.nowMs() >= (this.#pausedUntilMs.get(channel) ?? 0) &&
-      this.#amount(c, policy) > 0n
+      // What became of an earlier deposit is found out first.
+      (this.#funding.isOverdue(c) || this.#amount(c, policy) > 0n)
     if (due) {
       const run = this.#refill(channel, policy).finally(() => this.#running.delete(channel))
       this.#running.set(channel, run)

@@ -47,6 +47,17 @@ describe('job payments', () => {
     assert.deepEqual([bench.run.paid, bench.run.vouchers], [tokenCost(BOUNDS.prices, counts(WINDOW, 10)), 2])
   })
 
+  it('P20 a third demand without a token ends the attempt, even if each is for more', async () => {
+    // The opening is longer than the window: what may be demanded at once is more than what is paid ahead.
+    const bench = await new Bench().setUp({ bounds: { ...BOUNDS, windowTokens: 1, openingTokens: 8 } })
+    const reading = failure(bench.read())
+    for (const tokens of [3, 4, 5]) {
+      await bench.say({ type: 'need-voucher', cumulative: amount(0), usage: counts(tokens, 40) })
+    }
+    assert.equal(errorCode(await reading), 'PAYMENT_DISPUTED')
+    assert.deepEqual([bench.run.paid, bench.run.vouchers], [tokenCost(BOUNDS.prices, counts(4, 40)), 3])
+  })
+
   it('P19 answers each demand with one voucher at most', async () => {
     const bench = await new Bench().setUp()
     const reading = bench.read()
@@ -84,6 +95,19 @@ describe('job payments', () => {
     assert.equal(bench.chain.count('topUp'), 1)
     assert.ok(bench.info(channel).signed <= bench.info(channel).deposit)
     assert.equal(bench.run.paid, tokenCost(BOUNDS.prices, counts(40)))
+  })
+
+  it('P19 a channel that is exhausted again, by other jobs, is not topped up a second time for this one', async () => {
+    const bench = await new Bench().setUp({ policy: { ...POLICY, room: amount(1), deposit: amount(20) } })
+    const reading = failure(bench.read())
+    await bench.chunk('x', counts(4))
+    await until(() => bench.run.paid > 16n)
+    const { channel } = bench.job
+    const other = bench.payer.startJob(channel, { jobId: 'other', maxCost: amount(5_000) })
+    await other.payUpTo(bench.info(channel).room)
+    await bench.chunk('x', counts(10))
+    broken(await reading, 'CHANNEL_EXHAUSTED')
+    assert.equal(bench.chain.count('topUp'), 1)
   })
 
   it('P19 an exhausted channel that cannot be topped up ends the answer with the reason', async () => {

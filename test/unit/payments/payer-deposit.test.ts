@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { NetworkError } from '../../../src/core/errors.ts'
+import { MoneyError, NetworkError } from '../../../src/core/errors.ts'
 import { planChannel } from '../../../src/payments/payer-channel.ts'
 import { depositFor, lockedIn, refillAmount } from '../../../src/payments/payer-deposit.ts'
 import {
@@ -166,23 +166,46 @@ describe('deposits', () => {
     assert.deepEqual([pair.info(channel).deposit, pair.chain.count('topUp')], [2_000n, 1])
   })
 
-  it('a top-up in the background that fails is not tried again at every voucher', async () => {
+  it('a top-up in the background that fails is not tried again at every voucher, but after a pause', async () => {
     const channel = await pair.open(FILLED)
     let tries = 0
     pair.chain.before = call => {
       if (call === 'topUp') {
         tries++
+        throw new MoneyError('NOT_ENOUGH_BALANCE', 'empty wallet', { details: { sent: false } })
+      }
+    }
+    const job = pair.payer.startJob(channel, { jobId: 'a', maxCost: amount(990) })
+    await job.payUpTo(amount(800))
+    await until(() => tries === 1 && pair.info(channel).pendingDeposit === 0n)
+    for (let cost = 801; cost < 900; cost++) {
+      await job.payUpTo(amount(cost))
+    }
+    assert.equal(tries, 1)
+    pair.chain.nowMs += 60_000
+    pair.chain.before = () => undefined
+    await job.payUpTo(amount(901))
+    await until(() => pair.info(channel).deposit === 2_000n)
+  })
+
+  it('a top-up in the background that never arrived is sent again once it cannot arrive any more', async () => {
+    const channel = await pair.open(FILLED)
+    let tries = 0
+    pair.chain.before = call => {
+      if (call === 'topUp' && tries++ === 0) {
         throw new NetworkError('CHAIN_UNREACHABLE', 'down')
       }
     }
-    await pair.payer.authorize(channel, { delta: amount(10) })
     const job = pair.payer.startJob(channel, { jobId: 'a', maxCost: amount(990) })
-    for (let cost = 800; cost < 900; cost++) {
-      await job.payUpTo(amount(cost))
-    }
+    await job.payUpTo(amount(800))
     await until(() => tries === 1)
-    await pair.payer.stop()
-    assert.equal(tries, 1)
+    pair.chain.nowMs += 89_999
+    await job.payUpTo(amount(801))
+    assert.deepEqual([tries, pair.info(channel).pendingDeposit], [1, 1_000n])
+    pair.chain.nowMs += 1
+    await job.payUpTo(amount(802))
+    await until(() => pair.info(channel).deposit === 2_000n)
+    assert.equal(pair.chain.count('topUp'), 1)
   })
 
   it('stop ends the wait for a deposit, and the next start finds it', async () => {

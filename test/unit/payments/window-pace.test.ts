@@ -77,6 +77,18 @@ describe('payment pace', () => {
     )
   })
 
+  it('makes a stream wait no sooner where the window is as long as it may be: vouchers come more often instead', () => {
+    for (const maxTokens of [32, 64, 256]) {
+      const tokensPerSecond = 50
+      const roundTripMs = (0.7 * maxTokens * 1000) / tokensPerSecond
+      const base = { roundTripMs, tokensPerSecond, signingMs: 0, tokens: 500, chunkTokens: 1 }
+      const bounds = linkBounds(maxTokens, 500)
+      const run = runLink({ ...base, bounds, pace: startPace({ maxTokens, roundTripMs, tokensPerSecond }) })
+      assert.deepEqual([run.stalls, run.mostAhead], [0, maxTokens])
+      assert.ok(runLink({ ...base, bounds, pace: undefined }).stalls > 0)
+    }
+  })
+
   it('finds the window by itself where the provider said nothing true of its speed, for a few round trips in all', () => {
     fc.assert(
       fc.property(link, fc.double({ min: 0, max: 2, noNaN: true }), ({ maxTokens, ...rest }, claimed) => {
