@@ -69,11 +69,13 @@ export interface SignedClose extends CloseFields {
 /** A writer for `builder.store(…)`. */
 type Writer = (builder: Builder) => void
 
+/** Body that opens a channel, with its StateInit, or tops it up by `amount` nanotons, which the message has to bring. */
 export function storeFund(amount: NanoTon): Writer {
   // fund#c0c00001 amount:Coins = InternalMsgBody;
   return builder => builder.storeUint(CHANNEL_OPS.fund, 32).storeCoins(amount)
 }
 
+/** Body that has the channel pay the payee up to the voucher’s total; as an internal or as an external message. */
 export function storeClaim(voucher: SignedFields): Writer {
   // claim#c0c00002 signature:bits512 cumulative:Coins = InternalMsgBody;
   return builder =>
@@ -83,16 +85,19 @@ export function storeClaim(voucher: SignedFields): Writer {
       .storeCoins(voucher.cumulative)
 }
 
+/** Body with which the payer starts to close alone. */
 export function storeStartClose(): Writer {
   // start_close#c0c00003 = InternalMsgBody;
   return builder => builder.storeUint(CHANNEL_OPS.startClose, 32)
 }
 
+/** Body that ends a started close once its challenge period is over. */
 export function storeFinish(): Writer {
   // finish#c0c00004 = InternalMsgBody;
   return builder => builder.storeUint(CHANNEL_OPS.finish, 32)
 }
 
+/** Body that ends the channel at once with the payee’s agreement. */
 export function storeCoopClose(statement: SignedClose): Writer {
   // coop_close#c0c00005 signature:bits512 cumulative:Coins validUntil:uint32 = InternalMsgBody;
   return builder =>
