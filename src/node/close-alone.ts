@@ -21,7 +21,7 @@ export interface LoneClose {
  *   `CHANNEL_CLOSED`
  */
 export async function closeAlone(
-  { payer, chain, clock }: Pick<Account, 'payer' | 'chain' | 'clock'>,
+  { payer, chain }: Pick<Account, 'payer' | 'chain'>,
   channel: string,
   options: AbortOptions = {}
 ): Promise<LoneClose> {
@@ -36,7 +36,8 @@ export async function closeAlone(
     const { closeAtMs } = await chain.readChannel(channel, options)
     return { channel, step: 'started', transaction, refundAtMs: closeAtMs }
   }
-  if (clock.nowMs() < view.closeAtMs) {
+  // The chain's time decides, not this machine's.
+  if (view.asOfMs < view.closeAtMs) {
     throw new MoneyError(
       'CHANNEL_CHALLENGE_RUNNING',
       `The provider of ${channel} may claim until ${new Date(view.closeAtMs).toISOString()}: call this again after that`,

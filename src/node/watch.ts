@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Network } from '../config/index.ts'
 import type { AbortOptions } from '../core/abort.ts'
 import { systemClock } from '../core/clock.ts'
@@ -61,7 +62,8 @@ export async function watchVouchers(init: WatchInit, options: AbortOptions = {})
   const network = init.network ?? networkOf(first)
   const chain = await openChain(network, init)
   const guard = new VoucherGuard(
-    { chain, clock: systemClock, onEvent: tell },
+    // Nothing else keeps this process alive between two looks.
+    { chain, clock: systemClock, onEvent: tell, delay: async (ms, signal) => sleep(ms, undefined, { signal }) },
     { claimAbove: init.claimAbove, claimNow: init.now, intervalMs: init.intervalMs }
   )
   const offer = (read: readonly ReadVoucher[]): number => read.filter(one => offerOne(guard, network, one, tell)).length

@@ -6,6 +6,7 @@ import { ChainReader } from '../../simnet/chain-reader.ts'
 import { fundWallets } from '../../simnet/faucet.ts'
 import type { AnswerEvent, AskRequest } from '../../src/client/index.ts'
 import type { Config } from '../../src/config/index.ts'
+import type { Clock } from '../../src/core/clock.ts'
 import { DEFAULT_MODEL } from '../../src/core/default-model.ts'
 import { lineLogger } from '../../src/core/logger.ts'
 import { nanoTon } from '../../src/core/nano-ton.ts'
@@ -31,8 +32,9 @@ export class TestMesh {
     this.#folder = folder
   }
 
-  static async start(): Promise<TestMesh> {
-    const chain = new ChainServer({}, { blockTimeMs: 40 })
+  /** @param chainClock what the chain takes for the time */
+  static async start(chainClock?: Clock): Promise<TestMesh> {
+    const chain = new ChainServer(chainClock === undefined ? {} : { clock: chainClock }, { blockTimeMs: 40 })
     await chain.start()
     return new TestMesh(chain, await mkdtemp(join(tmpdir(), 'cocoon-mesh-')))
   }
