@@ -111,6 +111,20 @@ export class PaymentPair {
     return { paying, served, voucher }
   }
 
+  /** What both sides tell each other in a sync, without a wire between them. */
+  async agree(channel: string): Promise<void> {
+    const { openedLt, cumulative, signature, spent } = this.payer.holdings(channel)
+    const voucher = signature.byteLength === 0 ? undefined : { channel, openedLt, cumulative, signature }
+    const { info, highest } = await this.payee.sync(channel, CLIENT_PEER, { voucher, spent })
+    await this.payer.synced(channel, PROVIDER_PEER, {
+      openedLt: info.openedLt,
+      cumulative: highest?.cumulative ?? nanoTon(0n),
+      signature: highest?.signature ?? new Uint8Array(),
+      delivered: info.delivered,
+      closing: info.state !== 'open'
+    })
+  }
+
   /** The terms on the payer's disk. */
   terms(channel: string): ChannelTerms {
     const key = `payer/${channel}`

@@ -1,20 +1,25 @@
 import assert from 'node:assert/strict'
 import { ClientChannels } from '../../../src/client/channels.ts'
+import { type RecoveredChannel, resumeChannels } from '../../../src/client/resume-channels.ts'
 import { silentLogger } from '../../../src/core/logger.ts'
 import { ChannelService } from '../../../src/provider/channel-service.ts'
 import { type ChannelReplyMessage, encodeChannelReply } from '../../../src/wire/channel-exchange.ts'
 import { PROTOCOLS } from '../../../src/wire/protocols.ts'
+import { FakeLedgerDatabase } from '../../support/ledger-database.ts'
 import {
   amount,
   CLIENT_PEER,
+  Gate,
   NO_USAGE,
   PAYEE_ADDRESS,
   PAYEE_KEY,
   PAYER_ADDRESS,
   PaymentPair,
   POLICY,
-  PROVIDER_PEER
+  PROVIDER_PEER,
+  providerOf
 } from '../../support/payment-pair.ts'
+import { until } from '../../support/until.ts'
 import { sampleCapacity } from '../mesh/samples.ts'
 import { FakeMesh } from './mesh-fixture.ts'
 
@@ -32,6 +37,13 @@ class Bench extends PaymentPair {
       return service.serve(stream, CLIENT_PEER, new AbortController().signal)
     }
     return this
+  }
+
+  /** A new process over the books as they are, or as they were. */
+  async restore(stored = new Map(this.payerDisk.stored)): Promise<void> {
+    await this.restartPayer(new FakeLedgerDatabase(stored)).start()
+    this.channels = new ClientChannels({ mesh: this.mesh.asMesh(), payer: this.payer, logger: silentLogger })
+    this.mesh.opened.length = 0
   }
 
   /** The provider answers every request with this. */
@@ -202,5 +214,161 @@ describe('client channels', () => {
     bench.mesh.remote = stream => stream.close()
     await assert.rejects(bench.channels.close(channel), { code: 'PEER_SILENT' })
     assert.equal(bench.chain.count('coopClose'), 0)
+  })
+})
+
+describe('client channels after a restart or a loss', () => {
+  it('P31 asks what the provider holds before it signs anything in a new process, once', async () => {
+    const bench = await new Bench().setUp()
+    const channel = await bench.open()
+    const backup = new Map(bench.payerDisk.stored)
+    const { paying, served } = await bench.startJobs(channel, 'aa', amount(40))
+    served.charge(amount(40))
+    await served.end(amount(40))
+    await paying.end({ cost: amount(40), usage: NO_USAGE, confirmed: true })
+    await bench.restore(backup)
+    assert.equal(bench.info(channel).signed, 0n)
+    const { signed, used } = await bench.channels.ensure(CAPACITY, POLICY)
+    assert.deepEqual([signed, used, bench.mesh.opened.length], [40n, 40n, 1])
+    await bench.channels.ensure(CAPACITY, POLICY)
+    assert.equal(bench.mesh.opened.length, 1)
+  })
+
+  it('P31 signs nothing where the provider does not say what it holds', async () => {
+    const bench = await new Bench().setUp()
+    const channel = await bench.open()
+    await bench.startJobs(channel, 'aa', amount(40))
+    await bench.restore()
+    bench.mesh.remote = async stream => stream.lose()
+    await assert.rejects(bench.channels.ensure(CAPACITY, POLICY), { code: 'CONNECTION_LOST' })
+    bench.answerWith({ type: 'refused', code: 'PROVIDER_FAILED', message: '' })
+    await assert.rejects(bench.channels.ensure(CAPACITY, POLICY), { code: 'CHANNEL_REFUSED' })
+    // One that knows nothing of the channel holds no voucher of ours either.
+    bench.answerWith({ type: 'refused', code: 'CHANNEL_UNKNOWN', message: '' })
+    assert.equal((await bench.channels.ensure(CAPACITY, POLICY)).channel, channel)
+  })
+
+  it('asks ahead while offers are awaited, without failing or asking twice', async () => {
+    const bench = await new Bench().setUp()
+    const channel = await bench.open()
+    await bench.startJobs(channel, 'aa', amount(40))
+    await bench.restore()
+    const gate = new Gate()
+    const { remote } = bench.mesh
+    bench.mesh.remote = async (stream, protocol) => {
+      await gate.passed
+      return remote(stream, protocol)
+    }
+    bench.channels.greet(CAPACITY.payment)
+    const ensuring = bench.channels.ensure(CAPACITY, POLICY)
+    gate.open()
+    await ensuring
+    assert.equal(bench.mesh.opened.length, 1)
+    await bench.restore()
+    bench.mesh.remote = async stream => stream.lose()
+    bench.channels.greet(CAPACITY.payment)
+    await until(() => bench.mesh.opened[0]?.stream.abortedWith !== undefined)
+  })
+
+  it('P34 a recovered channel is used again once its provider is asked for, or left to be closed', async () => {
+    const bench = await new Bench().setUp()
+    const channel = await bench.open()
+    const { paying, served } = await bench.startJobs(channel, 'aa', amount(40))
+    served.charge(amount(40))
+    await served.end(amount(40))
+    await paying.end({ cost: amount(40), usage: NO_USAGE, confirmed: true })
+    const found = [{ channel, terms: bench.terms(channel) }]
+    await bench.restore(new Map())
+    await bench.payer.recover(found)
+    const again = await bench.channels.ensure(CAPACITY, POLICY)
+    assert.deepEqual([again.channel, again.state, again.used, again.peerId], [channel, 'open', 40n, PROVIDER_PEER])
+
+    await bench.restore(new Map())
+    await bench.payer.recover(found)
+    bench.answerWith({ type: 'refused', code: 'CHANNEL_FOREIGN', message: '' })
+    const other = await bench.channels.ensure(CAPACITY, POLICY)
+    assert.notEqual(other.channel, channel)
+    assert.equal(bench.info(channel).state, 'recovered')
+  })
+
+  it('P34 finds the providers of recovered channels by whom they pay, and names what went wrong', async () => {
+    const bench = await new Bench().setUp()
+    const channel = await bench.open()
+    await bench.startJobs(channel, 'aa', amount(40))
+    const lonely = (await bench.payer.ensureChannel(providerOf(1), POLICY)).channel
+    const found = [channel, lonely].map(address => ({ channel: address, terms: bench.terms(address) }))
+    await bench.restore(new Map())
+    const { recovered } = await bench.payer.recover(found)
+    bench.mesh.records = [sampleCapacity('12D3KooWOther'), CAPACITY, CAPACITY]
+    const components = { mesh: bench.mesh.asMesh(), channels: bench.channels, timeoutMs: 1_000 }
+    const outcome = (results: RecoveredChannel[]) => results.map(r => [r.channel.channel, r.channel.state, r.problem])
+    assert.deepEqual(outcome(await resumeChannels(components, recovered)), [
+      [channel, 'open', undefined],
+      [lonely, 'recovered', 'CAPACITY_NOT_FOUND']
+    ])
+    await bench.restore(new Map())
+    const again = await bench.payer.recover(found)
+    bench.mesh.remote = async stream => stream.lose()
+    const failed = await resumeChannels({ ...components, channels: bench.channels }, again.recovered)
+    assert.deepEqual(outcome(failed), [
+      [channel, 'recovered', 'CONNECTION_LOST'],
+      [lonely, 'recovered', 'CAPACITY_NOT_FOUND']
+    ])
+  })
+})
+
+describe('client channels that a provider refuses a job on', () => {
+  it('P26 a channel that is gone is not used again, and the next request opens another, without a restart', async () => {
+    for (const code of ['CHANNEL_MISSING', 'CHANNEL_UNKNOWN', 'CHANNEL_CLOSED']) {
+      const bench = await new Bench().setUp()
+      const channel = (await bench.channels.ensure(CAPACITY, POLICY)).channel
+      await bench.chain.startClose(channel)
+      bench.chain.nowMs += 3_600_000
+      await bench.chain.finish(channel)
+      assert.equal((await bench.channels.ensure(CAPACITY, POLICY)).channel, channel, 'it is cached')
+      assert.equal(await bench.channels.mend(CAPACITY, code), true)
+      assert.equal(bench.info(channel).state, 'closed')
+      assert.notEqual((await bench.channels.ensure(CAPACITY, POLICY)).channel, channel)
+    }
+  })
+
+  it('P26 a channel that only its provider does not see stays, and costs no second deposit', async () => {
+    const bench = await new Bench().setUp()
+    const channel = (await bench.channels.ensure(CAPACITY, POLICY)).channel
+    assert.equal(await bench.channels.mend(CAPACITY, 'CHANNEL_MISSING'), true)
+    assert.equal((await bench.channels.ensure(CAPACITY, POLICY)).channel, channel)
+    assert.equal(bench.chain.count('openChannel'), 1)
+  })
+
+  it('leaves a channel that its provider will never serve on again, and keeps its deposit in sight', async () => {
+    for (const code of ['CHANNEL_CLOSING', 'CHANNEL_FOREIGN']) {
+      const bench = await new Bench().setUp()
+      const channel = (await bench.channels.ensure(CAPACITY, POLICY)).channel
+      assert.equal(await bench.channels.mend(CAPACITY, code), true)
+      assert.equal(bench.info(channel).state, 'closing')
+      const policy = { ...POLICY, maxDeposit: amount(1_400) }
+      await assert.rejects(bench.channels.ensure(CAPACITY, policy), { code: 'DEPOSIT_OVER_LIMIT' })
+      assert.notEqual((await bench.channels.ensure(CAPACITY, POLICY)).channel, channel)
+    }
+  })
+
+  it('tells what it holds where one side forgot something, and gives up where that fails', async () => {
+    for (const code of ['CHANNEL_RESYNC', 'VOUCHER_STALE', 'PAYMENT_REQUIRED']) {
+      const bench = await new Bench().setUp()
+      const channel = await bench.brokenJob()
+      assert.equal(await bench.channels.mend(CAPACITY, code), true)
+      assert.equal(bench.info(channel).uncertain, 0n)
+      bench.mesh.remote = async stream => stream.lose()
+      assert.equal(await bench.channels.mend(CAPACITY, code), false)
+    }
+  })
+
+  it('sees no remedy in anything else', async () => {
+    const bench = await new Bench().setUp()
+    await bench.brokenJob()
+    for (const code of ['PROVIDER_BUSY', 'SPENDING_CAP', 'CHANNEL_CHALLENGE_TOO_SHORT', undefined]) {
+      assert.equal(await bench.channels.mend(CAPACITY, code), false)
+    }
+    assert.deepEqual([bench.mesh.opened.length, bench.chain.count('openChannel')], [0, 1])
   })
 })

@@ -24,6 +24,8 @@ export class FakeMesh {
     return near
   }
 
+  async connect(): Promise<void> {}
+
   async handle(protocol: string, handler: StreamHandler): Promise<void> {
     this.handlers.set(protocol, handler)
   }

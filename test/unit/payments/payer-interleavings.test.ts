@@ -265,7 +265,7 @@ describe('payer under any interleaving', () => {
           // One after the other for a start, so that there is something to race about.
           await s.waitFor(race.run({ do: 'ensure', n: 0, room: 100 }))
           await s.waitFor(Promise.all(actions.map(one => race.run(one))))
-          await s.waitAll()
+          await s.waitIdle()
           await race.finish()
         }
       ),

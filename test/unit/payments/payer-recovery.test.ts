@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import type { ChannelTerms, OpenedChannel } from '../../../src/payments/chain.ts'
-import { type PayeeHoldings, type PayerChannels, signVoucher, type Voucher } from '../../../src/payments/index.ts'
+import { type PayerChannels, signVoucher, type Voucher } from '../../../src/payments/index.ts'
 import { FakeLedgerDatabase } from '../../support/ledger-database.ts'
 import {
   amount,
@@ -15,21 +15,6 @@ import {
   providerOf,
   STRANGER_KEY
 } from '../../support/payment-pair.ts'
-
-/** What both sides tell each other in a sync, without a wire between them. */
-async function sync(pair: PaymentPair, channel: string): Promise<void> {
-  const { openedLt, cumulative, signature, spent } = pair.payer.holdings(channel)
-  const voucher = signature.byteLength === 0 ? undefined : { channel, openedLt, cumulative, signature }
-  const { info, highest } = await pair.payee.sync(channel, CLIENT_PEER, { voucher, spent })
-  const held: PayeeHoldings = {
-    openedLt: info.openedLt,
-    cumulative: highest?.cumulative ?? amount(0),
-    signature: highest?.signature ?? new Uint8Array(),
-    delivered: info.delivered,
-    closing: info.state !== 'open'
-  }
-  await pair.payer.synced(channel, PROVIDER_PEER, held)
-}
 
 /** A job that both sides end with the same cost. */
 async function job(pair: PaymentPair, channel: string, jobId: string, cost: number): Promise<Voucher> {
@@ -89,7 +74,7 @@ describe('payer recovery from an old backup', () => {
               code: 'CHANNEL_NOT_SYNCED'
             })
           }
-          await sync(pair, channel)
+          await pair.agree(channel)
           const info = pair.info(channel)
           assert.deepEqual([info.state, info.signed, info.used, info.uncertain], ['open', highest, total, 0n])
           const voucher = await job(pair, channel, 'next', 7)
@@ -126,7 +111,7 @@ describe('payer recovery from an old backup', () => {
     const backup = new Map(pair.payeeDisk.stored)
     await job(pair, channel, 'b', 40)
     await pair.restartPayee({}, new FakeLedgerDatabase(backup)).start()
-    await sync(pair, channel)
+    await pair.agree(channel)
     const { promised, delivered } = pair.payee.state(channel).info
     assert.deepEqual([promised, delivered, pair.info(channel).used], [70n, 70n, 70n])
   })
@@ -136,7 +121,7 @@ describe('payer recovery from an old backup', () => {
     const channel = await pair.open()
     await job(pair, channel, 'a', 30)
     await pair.payee.closeRequested(channel, CLIENT_PEER)
-    await sync(pair, channel)
+    await pair.agree(channel)
     assert.equal(pair.info(channel).state, 'closing')
     assert.notEqual((await pair.payer.ensureChannel(PROVIDER, POLICY)).channel, channel)
   })
@@ -152,7 +137,7 @@ describe('payer recovery from an old backup', () => {
     // The link is cut: 25 were delivered, the client saw 20 of them.
     await served.end(amount(25))
     await paying.end({ cost: amount(20), usage: NO_USAGE, confirmed: false })
-    await sync(pair, channel)
+    await pair.agree(channel)
     assert.deepEqual([pair.info(channel).used, pair.info(channel).credit], [25n, 15n])
     // The same question again, another job: 15 of its 40 are prepaid.
     await job(pair, channel, 'b', 40)
@@ -214,7 +199,7 @@ describe('payer recovery from the chain', () => {
     await assert.rejects(pair.payer.authorize(used, { delta: amount(1) }), { code: 'CHANNEL_NOT_SYNCED' })
     // It is not used for new jobs before that either.
     assert.notEqual((await pair.payer.ensureChannel(PROVIDER, POLICY)).channel, used)
-    await sync(pair, used)
+    await pair.agree(used)
     const { state, peerId, signed, used: spent } = pair.info(used)
     assert.deepEqual([state, peerId, signed, spent], ['open', PROVIDER_PEER, 350n, 350n])
     assert.equal((await job(pair, used, 'c', 5)).cumulative, 355n)
@@ -223,7 +208,7 @@ describe('payer recovery from the chain', () => {
   it('P34 asking again changes nothing, and stops at nothing that it had', async () => {
     const { pair, all, used } = await lost()
     await pair.payer.recover(all)
-    await sync(pair, used)
+    await pair.agree(used)
     await job(pair, used, 'c', 5)
     const before = pair.payer.list()
     const again = await pair.payer.recover(all)
