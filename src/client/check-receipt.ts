@@ -18,6 +18,8 @@ export interface SeenJob {
   clientPeerId: string
 }
 
+const PRICES = ['promptPerMTokens', 'cachedPromptPerMTokens', 'completionPerMTokens'] as const
+
 /**
  * Checks the enclave's signature and that the receipt says what this client saw, field by field.
  *
@@ -38,11 +40,19 @@ export function checkReceipt(bytes: Uint8Array, signature: Uint8Array, peer: Att
     providerPeerId: peer.peerId,
     clientPeerId: seen.clientPeerId
   }
+  const mismatch = (field: string): AttestationError =>
+    new AttestationError('RECEIPT_MISMATCH', `The receipt's ${field} is not what this client saw of the job`, {
+      details: { field, provider: peer.peerId }
+    })
   for (const [field, value] of Object.entries(expected)) {
     if (receipt[field as keyof Receipt] !== value) {
-      throw new AttestationError('RECEIPT_MISMATCH', `The receipt's ${field} is not what this client saw of the job`, {
-        details: { field, provider: peer.peerId }
-      })
+      throw mismatch(field)
+    }
+  }
+  // Other prices can make the same sum.
+  for (const price of PRICES) {
+    if (receipt.prices[price] !== seen.prices[price].toString()) {
+      throw mismatch(price)
     }
   }
   return receipt

@@ -6,6 +6,7 @@ import { checkReceipt, type SeenJob } from '../../../src/client/check-receipt.ts
 import { fromHex } from '../../../src/core/bytes.ts'
 import { ed25519FromSeed } from '../../../src/core/ed25519.ts'
 import { nanoTon } from '../../../src/core/nano-ton.ts'
+import { tokenCost } from '../../../src/core/price.ts'
 import { attestation, CLIENT_PEER_ID, PEER_ID, receiptFields, receiptKeys } from '../attest/fixtures.ts'
 
 async function attestedPeer(): Promise<AttestedPeer> {
@@ -65,6 +66,58 @@ describe('check of a receipt', () => {
       assert.throws(() => check({}, seen), { code: 'RECEIPT_MISMATCH', details: { field, provider: PEER_ID } })
     }
     assert.throws(() => check({ providerPeerId: CLIENT_PEER_ID }), { code: 'RECEIPT_MISMATCH' })
+  })
+
+  it('holds the provider to every token and every price, whatever the sum is', () => {
+    const tokens = fc.nat(5_000)
+    const price = fc.bigInt(0n, 10_000_000n)
+    const usage = fc.record({ promptTokens: tokens, cachedPromptTokens: tokens, completionTokens: tokens })
+    const prices = fc.record({ promptPerMTokens: price, cachedPromptPerMTokens: price, completionPerMTokens: price })
+    const branded = (p: Record<keyof SeenJob['prices'], bigint>): SeenJob['prices'] => ({
+      promptPerMTokens: nanoTon(p.promptPerMTokens),
+      cachedPromptPerMTokens: nanoTon(p.cachedPromptPerMTokens),
+      completionPerMTokens: nanoTon(p.completionPerMTokens)
+    })
+    const written = (p: SeenJob['prices']) => ({
+      promptPerMTokens: p.promptPerMTokens.toString(),
+      cachedPromptPerMTokens: p.cachedPromptPerMTokens.toString(),
+      completionPerMTokens: p.completionPerMTokens.toString()
+    })
+    // Half of the time the receipt differs in one figure only: the closest that a cheat can come.
+    const close = <T extends object>(all: fc.Arbitrary<T>, like: T, one: fc.Arbitrary<keyof T>): fc.Arbitrary<T> =>
+      fc.tuple(all, one).map(([other, key]) => ({ ...like, [key]: other[key] }))
+    const pair = fc.tuple(usage, prices).chain(([u, p]) =>
+      fc.record({
+        seen: fc.constant({ usage: u, prices: branded(p) }),
+        said: fc.record({
+          usage: fc.oneof(
+            fc.constant(u),
+            close(usage, u, fc.constantFrom('promptTokens', 'cachedPromptTokens', 'completionTokens'))
+          ),
+          prices: fc
+            .oneof(
+              fc.constant(p),
+              close(prices, p, fc.constantFrom('promptPerMTokens', 'cachedPromptPerMTokens', 'completionPerMTokens'))
+            )
+            .map(branded)
+        })
+      })
+    )
+    fc.assert(
+      fc.property(pair, ({ seen, said }) => {
+        // The enclave's receipt always adds up by its own figures.
+        const receipt = { ...said.usage, prices: written(said.prices), cost: `${tokenCost(said.prices, said.usage)}` }
+        const same =
+          Object.entries(seen.usage).every(([key, value]) => said.usage[key as keyof typeof said.usage] === value) &&
+          Object.entries(seen.prices).every(([key, value]) => said.prices[key as keyof typeof said.prices] === value)
+        if (same) {
+          check(receipt, seen)
+        } else {
+          assert.throws(() => check(receipt, seen), { code: 'RECEIPT_MISMATCH' })
+        }
+      }),
+      { numRuns: 200 }
+    )
   })
 
   it('refuses one of another enclave, statement or model, or that does not add up', () => {
