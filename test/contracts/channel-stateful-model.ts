@@ -1,5 +1,5 @@
 import { CHANNEL_EXIT_CODES as EXIT } from '../../src/ton/channel-contract.ts'
-import { type ChainPrices, contractConstant } from './channel-stateful-prices.ts'
+import type { ChainPrices } from './channel-stateful-prices.ts'
 import type {
   Body,
   Channel,
@@ -10,6 +10,7 @@ import type {
   SignedTotal,
   Transfer
 } from './channel-stateful-types.ts'
+import { contractConstant } from './contract-source.ts'
 
 /** Exit code of an external message that is no claim. */
 const WRONG_TAG = 63

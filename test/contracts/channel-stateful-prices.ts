@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
 import type { Cell } from '@ton/core'
 import {
   configParse18,
@@ -8,7 +7,6 @@ import {
   loadConfigParamsAsSlice,
   type MsgPrices
 } from '@ton/ton'
-import { findUp } from './find-up.ts'
 
 const STORAGE_PRICES = 18
 const GAS_PRICES = 21
@@ -60,16 +58,6 @@ export class ChainPrices {
     return ceil16((bits * this.#storage.bit + cells * this.#storage.cell) * seconds)
   }
 }
-
-/** A number that the contract's source declares. */
-export function contractConstant(name: string): bigint {
-  source ??= readFileSync(findUp('contracts/channel.tolk'), 'utf8')
-  const match = new RegExp(`^const ${name} = (\\d+(?: \\* \\d+)*)$`, 'm').exec(source)
-  const factors = (match?.[1] ?? assert.fail(`no constant ${name}`)).split(' * ')
-  return factors.reduce((product, factor) => product * BigInt(factor), 1n)
-}
-
-let source: string | undefined
 
 function ceil16(scaled: bigint): bigint {
   return (scaled + 0xffffn) >> 16n

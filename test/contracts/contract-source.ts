@@ -9,11 +9,13 @@ const MESSAGE_FEE = 400_000n
 
 /** A whole number of `contracts/channel.tolk`. */
 export function contractConstant(name: string): bigint {
-  const source = readFileSync(findUp('contracts/channel.tolk'), 'utf8')
+  source ??= readFileSync(findUp('contracts/channel.tolk'), 'utf8')
   const match = new RegExp(`^const ${name} = (\\d+(?: \\* \\d+)*)$`, 'm').exec(source)
   const factors = (match?.[1] ?? assert.fail(`no constant ${name}`)).split(' * ')
   return factors.map(BigInt).reduce((a, b) => a * b)
 }
+
+let source: string | undefined
 
 /** Least value, in nanotons, of a message that has to bring this much gas and the fees of so many messages. */
 export function leastValue(gasConstant: string, messages: bigint): bigint {

@@ -24,7 +24,10 @@ const TOPICS: Readonly<Record<string, string>> = {
 }
 
 /** Where the code under test lies, and when to stop. */
-export type JudgeOptions = Omit<SuiteOptions, 'operations'>
+export interface JudgeOptions extends Omit<SuiteOptions, 'operations'> {
+  /** Part of the names of the test files to use. */
+  tests: string
+}
 
 /** The contract as it is. */
 export interface Original {
@@ -37,7 +40,7 @@ export interface Original {
 export async function testOriginal(source: string, options: JudgeOptions): Promise<SuiteResult & Original> {
   const { code, hash } = await compile(source)
   await writeFile(options.codePath, code)
-  const result = await runSuite(behaviourTests(), { ...options, operations: OPERATIONS })
+  const result = await runSuite(behaviourTests(options.tests), { ...options, operations: OPERATIONS })
   return { ...result, source, hash }
 }
 
@@ -68,7 +71,7 @@ async function testMutant(
   }
   await writeFile(options.codePath, changed.code)
   const topic = TOPICS[mutant.name.split(':')[0] ?? '']
-  const { failed } = await runSuite(behaviourTests(topic), { ...options, operations: OPERATIONS })
+  const { failed } = await runSuite(behaviourTests(options.tests, topic), { ...options, operations: OPERATIONS })
   if (mutant.equivalent !== undefined) {
     return failed === undefined
       ? { kind: 'equivalent', text: mutant.equivalent }

@@ -24,13 +24,16 @@ export const COMMON_MUTANTS: readonly Mutant[] = [
     name: 'reserve: a failed one keeps the value',
     breaks: 'whoever sent a message that cannot be paid out loses its value',
     find: '    reserveToncoinsOnBalance(amount, RESERVE_MODE_EXACT_AMOUNT | RESERVE_MODE_BOUNCE_ON_ACTION_FAIL)',
-    replace: '    reserveToncoinsOnBalance(amount, RESERVE_MODE_EXACT_AMOUNT)'
+    replace: '    reserveToncoinsOnBalance(amount, RESERVE_MODE_EXACT_AMOUNT)',
+    equivalent:
+      'a fund brings gas and transfer beyond what is held, an external claim pays out more than both: it never fails'
   },
   {
     name: 'reserve: a failed one of a claim keeps the value',
     breaks: 'whoever sent a message that cannot be paid out loses its value',
     find: 'RESERVE_MODE_NEGATE_AMOUNT\n        | RESERVE_MODE_BOUNCE_ON_ACTION_FAIL',
-    replace: 'RESERVE_MODE_NEGATE_AMOUNT'
+    replace: 'RESERVE_MODE_NEGATE_AMOUNT',
+    equivalent: 'a claim brings its gas and both transfers: what is to be kept is always there'
   },
   {
     name: 'own balance: the value counts twice',

@@ -5,10 +5,11 @@ import { parseArgs } from 'node:util'
 import { judge, testOriginal, type Verdict } from './judge.ts'
 import { MUTANTS } from './list.ts'
 import { type Mutant, readSource } from './mutant.ts'
-import { PROPERTY, showTests } from './suite.ts'
+import { behaviourTests, PROPERTY, showTests } from './suite.ts'
 
 const USAGE = `npm run mutants                          every mutant of contracts/channel.tolk: a contract test has to fail for each
 npm run mutants -- <part of a name> …    those only
+npm run mutants -- --tests <part of a name> …      with those test files only, such as "stateful"
 npm run mutants -- --property [--operations <n>]
                                          the contract as it is, in random schedules of at least n messages (10000)`
 
@@ -19,13 +20,17 @@ process.exitCode = await main()
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { property: { type: 'boolean', default: false }, operations: { type: 'string', default: '10000' } }
+    options: {
+      property: { type: 'boolean', default: false },
+      operations: { type: 'string', default: '10000' },
+      tests: { type: 'string', default: '' }
+    }
   })
   const operations = Number(values.operations)
   const mutants = MUTANTS.filter(
     ({ name }) => positionals.length === 0 || positionals.some(part => name.includes(part))
   )
-  if (!Number.isSafeInteger(operations) || mutants.length === 0) {
+  if (!Number.isSafeInteger(operations) || mutants.length === 0 || behaviourTests(values.tests).length === 0) {
     console.error(USAGE)
     return 2
   }
@@ -40,7 +45,7 @@ async function main(): Promise<number> {
     })
   }
   try {
-    return await run(folder, mutants, stop.signal)
+    return await run(folder, mutants, { tests: values.tests, signal: stop.signal })
   } catch (err) {
     console.error(err instanceof Error ? err.message : err)
     return 1
@@ -49,10 +54,14 @@ async function main(): Promise<number> {
   }
 }
 
-async function run(folder: string, mutants: readonly Mutant[], signal: AbortSignal): Promise<number> {
+async function run(
+  folder: string,
+  mutants: readonly Mutant[],
+  options: { tests: string; signal: AbortSignal }
+): Promise<number> {
   const started = performance.now()
   const path = (name: number | 'original'): string => join(folder, `${name}.boc`)
-  const original = await testOriginal(readSource(), { codePath: path('original'), signal })
+  const original = await testOriginal(readSource(), { ...options, codePath: path('original') })
   if (original.failed !== undefined) {
     console.error(`The contract as it is fails "${original.failed}": that comes first\n\n${original.message}`)
     return 1
@@ -61,8 +70,8 @@ async function run(folder: string, mutants: readonly Mutant[], signal: AbortSign
   const queue = [...mutants]
   const verdicts: Verdict[] = []
   const work = async (worker: number): Promise<void> => {
-    for (let mutant = queue.shift(); mutant !== undefined && !signal.aborted; mutant = queue.shift()) {
-      const verdict = await judge(original, mutant, { codePath: path(worker), signal })
+    for (let mutant = queue.shift(); mutant !== undefined && !options.signal.aborted; mutant = queue.shift()) {
+      const verdict = await judge(original, mutant, { ...options, codePath: path(worker) })
       verdicts.push(verdict)
       console.log(`${verdict.kind.padEnd(10)}${seconds(verdict.elapsedMs)}  ${mutant.name} | ${verdict.text}`)
     }

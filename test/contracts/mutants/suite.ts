@@ -17,12 +17,18 @@ const NOT_ABOUT_BEHAVIOUR = /^(?:channel-code|channel-gas|channel-fees|voucher-h
 export const PROPERTY = 'channel-stateful.test.js'
 const RANDOM = [PROPERTY, 'channel-conservation.test.js']
 
-/** Tests of what the channel does: those with `topic` in their name first, then all of single messages, then random ones. */
-export function behaviourTests(topic = ''): string[] {
+/**
+ * Test files of what the channel does: those of single messages, then random ones.
+ *
+ * @param part only files with this in their names
+ * @param topic files with this in their names come first
+ */
+export function behaviourTests(part = '', topic = ''): string[] {
   const files = readdirSync(FOLDER).filter(file => file.startsWith('channel') && file.endsWith('.test.js'))
   const single = files.filter(file => !NOT_ABOUT_BEHAVIOUR.test(file) && !RANDOM.includes(file)).toSorted()
   const near = single.filter(file => file.includes(topic))
-  return [...near, ...single.filter(file => !near.includes(file)), ...RANDOM]
+  const all = [...near, ...single.filter(file => !near.includes(file)), ...RANDOM]
+  return all.filter(file => file.includes(part))
 }
 
 export interface SuiteResult {
