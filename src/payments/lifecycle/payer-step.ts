@@ -95,13 +95,16 @@ function close(
 ): NextStep {
   const gain = comesBack(c)
   const alone = addNano(fees.startClose, fees.finish)
-  const aloneAtMs = Math.max(dueMs, c.outOfReachSinceMs + policy.forceCloseAfterMs)
-  // A provider that served a job since then is not gone.
-  const mayAlone = c.outOfReachSinceMs > c.lastUsedAtMs && alone < gain
+  // A provider that served a job since then was not gone.
+  const aloneAtMs = Math.max(dueMs, Math.max(c.outOfReachSinceMs, c.lastUsedAtMs) + policy.forceCloseAfterMs)
+  const mayAlone = c.outOfReachSinceMs > 0 && alone < gain
   if (mayAlone && nowMs >= aloneAtMs) {
     return { action: 'start-close', reason: 'provider-gone', atMs: nowMs, fee: alone, gain, final: true }
   }
   const fee = fees.coopClose
+  if (fee >= gain && alone < gain) {
+    return { action: 'start-close', reason, atMs: Math.max(nowMs, dueMs), fee: alone, gain, final: true }
+  }
   return fee < gain
     ? {
         action: 'close-together',

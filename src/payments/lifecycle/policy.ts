@@ -30,5 +30,5 @@ export function fitsShare(
   gain: NanoTon,
   { maxFeePercent }: Pick<ChannelPolicy, 'maxFeePercent'>
 ): boolean {
-  return fee * 100n <= gain * BigInt(maxFeePercent)
+  return fee < gain && fee * 100n <= gain * BigInt(maxFeePercent)
 }

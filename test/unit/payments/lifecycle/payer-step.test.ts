@@ -37,8 +37,16 @@ describe('the payer’s next step', () => {
     assert.deepEqual([waiting.action, waiting.atMs, waiting.aloneAtMs], ['close-together', NOW, NOW + HOUR])
     const gone = next({ ...idle, outOfReachSinceMs: NOW - 72 * HOUR })
     assert.deepEqual([gone.action, gone.reason, gone.fee], ['start-close', 'provider-gone', 15n])
-    // Used again meanwhile: not idle any more.
+    // Used again meanwhile: not idle any more, and not gone.
     assert.equal(next({ outOfReachSinceMs: NOW - 72 * HOUR }).action, 'close-together')
+    const again = next({ state: 'closing', outOfReachSinceMs: NOW - 72 * HOUR, lastUsedAtMs: NOW - HOUR })
+    assert.deepEqual([again.action, again.aloneAtMs], ['close-together', NOW + 71 * HOUR])
+  })
+
+  it('closes alone at once where that is all that pays', () => {
+    const dear = { ...FEES, coopClose: amount(700) }
+    const step = nextPayerStep(payer({ lastUsedAtMs: NOW - 200 * HOUR }), POLICY, dear, NOW)
+    assert.deepEqual([step.action, step.reason, step.fee], ['start-close', 'idle', 15n])
   })
 
   it('ends a close that was begun, and finishes one alone once the challenge is over', () => {
