@@ -49,11 +49,11 @@ export class DemoReport implements DemoAudience {
     ])
   }
 
-  closed({ channel, paid, claimTransaction, closeTransaction }: ClosedChannel): void {
-    this.#screen.heading('Settlement', `the provider claimed ${formatTon(paid)}, the rest of the deposit went back`)
+  closed({ channel, paid, closeTransaction }: ClosedChannel): void {
+    const what = `one message paid the provider ${formatTon(paid)} and gave the rest of the deposit back`
+    this.#screen.heading('Settlement', what)
     this.#screen.facts([
       [CHANNEL, channel],
-      ['claim', claimTransaction],
       ['close', closeTransaction]
     ])
   }
@@ -126,13 +126,7 @@ function transactionsInOrder(
 
 function describe(account: SheetAccount, tx: SheetTransaction, first: boolean, close: ClosedChannel): string {
   if (account.name === CHANNEL) {
-    return tx.hash === close.claimTransaction
-      ? 'claim'
-      : tx.hash === close.closeTransaction
-        ? 'close'
-        : first
-          ? 'open'
-          : 'other'
+    return tx.hash === close.closeTransaction ? 'close' : first ? 'open' : 'other'
   }
   return tx.received > 0n ? `gets ${formatTon(tx.received)}` : `sends ${formatTon(tx.sent)}`
 }

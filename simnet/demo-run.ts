@@ -130,17 +130,14 @@ export class DemoRun {
   async #balance(marks: readonly Mark[], close: ClosedChannel): Promise<BalanceSheet> {
     const accounts = await Promise.all(marks.map(mark => this.#account(mark)))
     const hashes = new Set(accounts.flatMap(({ transactions }) => transactions.map(({ hash }) => hash)))
-    for (const transaction of [close.claimTransaction, close.closeTransaction]) {
-      if (!hashes.has(transaction)) {
-        throw new CocoonError(
-          'money',
-          'SIMNET_TRANSACTION_MISSING',
-          `The chain has no transaction "${transaction}" that the node reported: this is a bug`,
-          {
-            details: { transaction }
-          }
-        )
-      }
+    const transaction = close.closeTransaction
+    if (!hashes.has(transaction)) {
+      throw new CocoonError(
+        'money',
+        'SIMNET_TRANSACTION_MISSING',
+        `The chain has no transaction "${transaction}" that the node reported: this is a bug`,
+        { details: { transaction } }
+      )
     }
     return balanceSheet(accounts)
   }
@@ -200,7 +197,6 @@ function resultObject(
     vouchers: end.vouchers,
     channel: provider.channel,
     paidNano: close.paid,
-    claimTransaction: close.claimTransaction,
     closeTransaction: close.closeTransaction,
     ...sheetObject(sheet)
   }

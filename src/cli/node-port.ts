@@ -133,8 +133,6 @@ export interface AdvertisedProvider {
 export interface ClosedChannel {
   channel: string
   paid: NanoTon
-  /** Empty when nothing was owed. */
-  claimTransaction: string
   closeTransaction: string
 }
 

@@ -27,8 +27,6 @@ export interface ClosedChannel {
   channel: string
   /** Paid to the provider over the channel's life. */
   paid: NanoTon
-  /** Hash of the provider's claim, hex; empty when nothing was owed. */
-  claimTransaction: string
   /** Hash of the closing transaction, hex. */
   closeTransaction: string
 }
@@ -130,13 +128,13 @@ export class ClientChannels {
       this.#logger.debug('channel not agreed on before its close', { channel, code: errorCode(err) })
     })
     const agreed = await this.#exchange(retired.peerId, { type: 'close', channel }, 'closed', CLOSE_TIMEOUT_MS, options)
-    const { openedLt, cumulative, validUntil, payeeSignature, claimTransaction } = agreed
+    const { openedLt, cumulative, validUntil, payeeSignature } = agreed
     const { transaction } = await this.#payer.close(
       channel,
       { openedLt, cumulative, validUntil, payeeSignature },
       options
     )
-    return { channel, paid: cumulative, claimTransaction, closeTransaction: transaction }
+    return { channel, paid: cumulative, closeTransaction: transaction }
   }
 
   /**

@@ -51,9 +51,7 @@ export class ChannelService {
     const request = decodeChannelRequest(frame)
     const { channel } = request
     if (request.type === 'close') {
-      const agreed = await payee.closeRequested(channel, peerId)
-      // The payer's own message pays: no claim goes before.
-      return { type: 'closed', ...agreed, claimTransaction: '' }
+      return { type: 'closed', ...(await payee.closeRequested(channel, peerId)) }
     }
     const { openedLt, cumulative, signature, spent } = request
     const voucher = signature.byteLength === 0 ? undefined : { channel, openedLt, cumulative, signature }

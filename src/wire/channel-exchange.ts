@@ -44,7 +44,7 @@ export interface ChannelStateMessage {
   closing: boolean
 }
 
-/** The payee has claimed what it is owed and lets the rest go back at once. */
+/** The payee agrees to close at this total, paid by the payer's own message. */
 export interface ChannelClosedMessage {
   type: 'closed'
   channel: string
@@ -53,8 +53,6 @@ export interface ChannelClosedMessage {
   /** Last second in which the agreement counts, Unix seconds of the chain. */
   validUntil: number
   payeeSignature: Uint8Array
-  /** Hex; empty when nothing was owed. */
-  claimTransaction: string
 }
 
 export type ChannelReplyMessage =
@@ -130,15 +128,13 @@ export function decodeChannelReply(bytes: Uint8Array): ChannelReplyMessage {
   if (closed !== undefined) {
     checkChannel(REPLY, closed.channel)
     requireBytes(REPLY, 'payeeSignature', closed.payeeSignature, 64)
-    requireField(REPLY, 'claimTransaction', /^(?:[0-9a-f]{64})?$/.test(closed.claimTransaction), 'a hex hash or empty')
     return {
       type: 'closed',
       channel: closed.channel,
       openedLt: closed.openedLt,
       cumulative: decodeAmount(REPLY, 'cumulative', closed.cumulative),
       validUntil: closed.validUntil,
-      payeeSignature: closed.payeeSignature,
-      claimTransaction: closed.claimTransaction
+      payeeSignature: closed.payeeSignature
     }
   }
   requireField(REPLY, 'body', refused !== undefined, 'state, closed or refused')

@@ -215,8 +215,7 @@ function replies({ busy, ending, spent, stale, bench }: ChannelWorld): Uint8Arra
       openedLt,
       cumulative: amount(cumulative),
       validUntil: 4_000_000_000,
-      payeeSignature: highest.signature,
-      claimTransaction: ''
+      payeeSignature: highest.signature
     }))
   ]
   return messages.map(encodeChannelReply)

@@ -11,7 +11,7 @@ import { HPKE_KEY, MODEL_DIGEST, recipientOf } from '../unit/provider/provider-f
 
 const OTHER_PAYER = ed25519FromSeed(new Uint8Array(32).fill(9))
 
-const CHECKSUM = /^1 [0-9a-f]{8} /
+const CHECKSUM = /^[12] [0-9a-f]{8} /
 const TIME = /"\w+AtMs":\d+,?/g
 
 /** The peer whose channel lies idle with money to claim. */

@@ -137,13 +137,9 @@ async function close(context: CommandContext, channel: string): Promise<void> {
     async client => {
       const waiting = lateNote(output, 'Waiting for the provider and the chain…')
       const closed = await client.closeChannel(channel, { signal }).finally(waiting.done)
-      const { paid, claimTransaction, closeTransaction } = closed
-      output.result({ channel, paidNano: paid, claimTransaction, closeTransaction }, () =>
-        [
-          `Channel ${channel} is closed; the provider got ${formatTon(paid)}`,
-          ...(claimTransaction === '' ? [] : [`claim  ${claimTransaction}`]),
-          `close  ${closeTransaction}`
-        ].join('\n')
+      const { paid, closeTransaction } = closed
+      output.result({ channel, paidNano: paid, closeTransaction }, () =>
+        [`Channel ${channel} is closed; the provider got ${formatTon(paid)}`, `close  ${closeTransaction}`].join('\n')
       )
     }
   )

@@ -149,7 +149,7 @@ export class FakeNode {
       yield* this.advertised
     }.bind(this),
     openChannel: unexpected,
-    closeChannel: async channel => ({ channel, paid: nanoTon(7n), claimTransaction: '', closeTransaction: 'cc' })
+    closeChannel: async channel => ({ channel, paid: nanoTon(7n), closeTransaction: 'cc' })
   }
 
   #create(init: NodeInit): CliNode {

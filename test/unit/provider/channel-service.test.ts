@@ -55,7 +55,6 @@ describe('channel service', () => {
     const closed = await pair.ask({ type: 'close', channel })
     assert.ok(closed.type === 'closed')
     assert.equal(closed.cumulative, 30n)
-    assert.equal(closed.claimTransaction, '')
     await pair.payer.close(channel, closed)
     assert.equal(pair.chain.count('coopClose'), 1)
   })

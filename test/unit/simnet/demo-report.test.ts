@@ -3,9 +3,7 @@ import { balanceSheet } from '../../../simnet/balance-sheet.ts'
 import { DemoReport } from '../../../simnet/demo-report.ts'
 import { fixedTon, Screen, usesColour } from '../../../simnet/screen.ts'
 
-const CLOSE = { channel: '0:c', paid: 7n, claimTransaction: 'cc11', closeTransaction: 'cc22' } as Parameters<
-  DemoReport['closed']
->[0]
+const CLOSE = { channel: '0:c', paid: 7n, closeTransaction: 'cc22' } as Parameters<DemoReport['closed']>[0]
 
 function render(draw: (report: DemoReport) => void, colour = false): string {
   let shown = ''
@@ -50,7 +48,7 @@ describe('the screen of the demo', () => {
     assert.deepEqual(row('network fees'), ['network fees', '0.000000013', '+0.000000013'])
     assert.deepEqual(row('channel    '), ['channel', '0.000000000', '0.549999997', '+0.549999997'])
     assert.ok(lines.some(line => /client wallet +sends 0\.55 TON +a{16} +0\.000000004 +0\.000000006$/.test(line)))
-    assert.ok(lines.some(line => /channel +claim +cc11 +0\.000000003 +0\.000000000$/.test(line)))
+    assert.ok(lines.some(line => /channel +open +cc11 +0\.000000003 +0\.000000000$/.test(line)))
     assert.deepEqual(row('sum'), ['sum', '0.000000007', '0.000000006'])
     assert.ok(!lines.some(line => line.includes('provider-9')))
   })

@@ -29,10 +29,6 @@ const request: fc.Arbitrary<ChannelRequestMessage> = fc.oneof(
   )
 )
 const common = { channel: any.address, openedLt: any.uint64, cumulative: any.coins }
-const hash = fc.oneof(
-  fc.constant(''),
-  any.bytes(32).map(bytes => Buffer.from(bytes).toString('hex'))
-)
 const reply: fc.Arbitrary<ChannelReplyMessage> = fc.oneof(
   fc.record(
     {
@@ -51,8 +47,7 @@ const reply: fc.Arbitrary<ChannelReplyMessage> = fc.oneof(
       type: fc.constant('closed' as const),
       ...common,
       validUntil: fc.nat(),
-      payeeSignature: any.bytes(64),
-      claimTransaction: hash
+      payeeSignature: any.bytes(64)
     },
     any.plain
   ),
@@ -123,15 +118,13 @@ describe('channel exchange', () => {
       channel,
       ...amounts,
       validUntil: 1_800_003_600,
-      payeeSignature: new Uint8Array(64),
-      claimTransaction: ''
+      payeeSignature: new Uint8Array(64)
     } as const
     const bad: ChannelReplyMessage[] = [
       { ...state, channel: 'EQ' },
       { ...state, signature: new Uint8Array(63) },
       { ...closed, channel: '' },
       { ...closed, payeeSignature: new Uint8Array() },
-      { ...closed, claimTransaction: 'ab' },
       { type: 'refused', code: 'lower', message: '' }
     ]
     for (const message of bad) {
