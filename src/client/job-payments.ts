@@ -51,8 +51,8 @@ export class JobPayments {
   #vouchers = 0
   #signed: NanoTon = ZERO_NANO_TON
   #paying: Promise<void> = Promise.resolve()
-  /** The highest amount that is being signed; `paid` follows once it is durable. */
-  #underWay: NanoTon = ZERO_NANO_TON
+  /** The newest chunk, while a payment beside the answer is under way: it decides what that pays next. */
+  #newest: { usage: TokenUsage; last: boolean } | undefined
   #delivered = 0
   #demands = 0
   #repeats = 0
@@ -88,10 +88,11 @@ export class JobPayments {
       this.#repeats = 0
       this.#pace = this.#pace && paceAfterChunk(this.#pace, tokens, this.#components.clock.nowMs())
     }
-    const amount = this.#due(usage, last, maxNano(this.#components.payerJob.paid, this.#underWay))
-    if (amount !== undefined) {
-      this.#underWay = amount
-      this.#paying = this.#paying.then(() => this.#pay(amount))
+    if (this.#newest !== undefined) {
+      this.#newest = { usage, last }
+    } else if (this.#due(usage, last) !== undefined) {
+      this.#newest = { usage, last }
+      this.#paying = this.#paying.then(() => this.#payAhead())
       this.#paying.catch(err => this.#components.fail(err))
     }
   }
@@ -126,13 +127,29 @@ export class JobPayments {
     return this.#paying
   }
 
-  #due(usage: TokenUsage, last: boolean, authorized: NanoTon): NanoTon | undefined {
+  /** One voucher at a time, each for all that came while the one before it was made: chunks may be faster than a disk. */
+  async #payAhead(): Promise<void> {
+    try {
+      for (let amount = this.#newestDue(); amount !== undefined; amount = this.#newestDue()) {
+        await this.#pay(amount)
+      }
+    } finally {
+      this.#newest = undefined
+    }
+  }
+
+  #newestDue(): NanoTon | undefined {
+    return this.#newest && this.#due(this.#newest.usage, this.#newest.last)
+  }
+
+  #due(usage: TokenUsage, last: boolean): NanoTon | undefined {
+    const { paid } = this.#components.payerJob
     if (!last) {
-      return nextAuthorization(this.#paced(), usage, authorized)
+      return nextAuthorization(this.#paced(), usage, paid)
     }
     // Tokens that another job's share paid for: that job waits for them.
     const cost = tokenCost(this.#bounds.prices, usage)
-    return cost > authorized ? cost : undefined
+    return cost > paid ? cost : undefined
   }
 
   async #pay(amount: NanoTon): Promise<void> {

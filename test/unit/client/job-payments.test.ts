@@ -79,6 +79,26 @@ describe('job payments', () => {
     )
   })
 
+  it('pays for all chunks that came during one voucher with the next one', async () => {
+    const bench = await new Bench().setUp()
+    const reading = bench.read()
+    await bench.heard()
+    const disk = new Gate()
+    bench.payerDisk.before = async () => disk.passed
+    // Each chunk alone would make a payment due: half a window and more is used up.
+    for (let tokens = 4; tokens <= 16; tokens += 2) {
+      await bench.chunk('x', counts(tokens))
+      await until(() => bench.run.usage.completionTokens === tokens)
+    }
+    disk.open()
+    await until(() => bench.run.paid >= tokenCost(BOUNDS.prices, counts(16)))
+    // The one that opened the job, the one that waited for the disk, and one for everything since.
+    assert.equal(bench.run.vouchers, 3)
+    await bench.end(counts(16))
+    await bench.say(DONE)
+    await reading
+  })
+
   it('P19 an exhausted channel is topped up once, and the answer goes on', async () => {
     // The deposit covers the opening and not the answer; the limit leaves room for all of it.
     const bench = await new Bench().setUp({ policy: { ...POLICY, room: amount(1), deposit: amount(20) } })
@@ -187,8 +207,10 @@ describe('job payments', () => {
       cumulative: fc.bigInt(0n, 10n ** 18n)
     })
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 120 }), async steps => {
+      fc.asyncProperty(fc.scheduler(), fc.array(step, { minLength: 5, maxLength: 120 }), async (s, steps) => {
         const bench = await new Bench().setUp({ bounds: SHORT })
+        // Signing takes as long as the scheduler likes, beside what comes meanwhile.
+        bench.payerDisk.before = () => s.schedule(Promise.resolve(), 'disk')
         const over = bench.read().then(
           () => undefined,
           (err: unknown) => err
@@ -208,7 +230,7 @@ describe('job payments', () => {
           await said.catch(() => undefined)
         }
         await bench.provider.close().catch(() => undefined)
-        const err = await over
+        const err = await s.waitFor(over)
         assert.ok(err instanceof AnswerBrokenError || err instanceof CocoonError)
         const progress = bench.run.usage.completionTokens
         // One to open, two demands between any two tokens, one ahead after each.
