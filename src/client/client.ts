@@ -99,11 +99,17 @@ export class Client {
     yield* this.#tryJob(request, await this.#announce(request, plaintext, signal), plaintext, signal)
   }
 
-  /** Opens (or finds) a channel to a provider ahead of the first question. */
+  /**
+   * Opens (or finds) a channel to a provider ahead of the first question.
+   *
+   * @param deposit what must be left in it
+   * @throws {MoneyError} `DEPOSIT_OVER_LIMIT`, `DEPOSIT_DAY_LIMIT`, and the errors of `PayerChannels.ensureChannel`
+   */
   async openChannel(peerId: string, deposit?: NanoTon, options: AbortOptions = {}): Promise<PayerChannelInfo> {
     const capacity = await this.#components.mesh.getCapacity(peerId, options)
-    const policy = this.#depositPolicy(deposit ?? this.#init.deposit.default)
-    return this.#channels.ensure(capacity, { ...policy, room: policy.deposit }, options)
+    // What is asked for is what is needed: above the limit it is refused, not cut down.
+    const room = deposit ?? this.#init.deposit.default
+    return this.#channels.ensure(capacity, { ...this.#depositPolicy(room), room }, options)
   }
 
   /** Closes a channel together with its provider. */

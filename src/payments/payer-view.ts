@@ -3,6 +3,12 @@ import type { ChannelView } from './chain.ts'
 import { adoptVoucher, closedChannel, type PayerChannel, type PayerChannelState, without } from './payer-channel.ts'
 
 /**
+ * A view that shows nothing new is booked so seldom, milliseconds: each costs a write, and what older views than that can show
+ * was booked when it was new.
+ */
+const BOOKED_EVERY_MS = 600_000
+
+/**
  * What the chain says now. A channel that it has closed, or opened anew, is over for us. A view older than the newest one
  * booked changes nothing: endpoints lag behind each other, and on an old view a live channel is missing.
  */
@@ -27,9 +33,10 @@ export function observeChannel(c: PayerChannel, view: ChannelView): PayerChannel
     next.state === c.state &&
     next.deposit === c.deposit &&
     next.settled === c.settled &&
+    next.signed === c.signed &&
     next.pending === c.pending &&
     next.closeAtMs === c.closeAtMs &&
-    next.viewedAtMs === c.viewedAtMs
+    next.viewedAtMs - c.viewedAtMs < BOOKED_EVERY_MS
   return same ? c : next
 }
 

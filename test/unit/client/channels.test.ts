@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import fc from 'fast-check'
 import { ClientChannels } from '../../../src/client/channels.ts'
 import { type RecoveredChannel, resumeChannels } from '../../../src/client/resume-channels.ts'
 import { silentLogger } from '../../../src/core/logger.ts'
@@ -244,6 +245,40 @@ describe('client channels after a restart or a loss', () => {
     // One that knows nothing of the channel holds no voucher of ours either.
     bench.answerWith({ type: 'refused', code: 'CHANNEL_UNKNOWN', message: '' })
     assert.equal((await bench.channels.ensure(CAPACITY, POLICY)).channel, channel)
+  })
+
+  it('P31 signs nothing lower in any order of parallel jobs after an old backup, and asks once', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.scheduler(), fc.integer({ min: 2, max: 5 }), async (s, jobs) => {
+        const bench = await new Bench().setUp()
+        const channel = await bench.open()
+        const backup = new Map(bench.payerDisk.stored)
+        const { paying, served } = await bench.startJobs(channel, 'aa', amount(40))
+        served.charge(amount(40))
+        await served.end(amount(40))
+        await paying.end({ cost: amount(40), usage: NO_USAGE, confirmed: true })
+        await bench.restore(backup)
+        bench.payerDisk.before = () => s.schedule(Promise.resolve(), 'disk')
+        const { remote } = bench.mesh
+        bench.mesh.remote = async (stream, protocol) => {
+          await s.schedule(Promise.resolve(), 'link')
+          return remote(stream, protocol)
+        }
+        const signed = Array.from({ length: jobs }, async (_, n) => {
+          await s.schedule(Promise.resolve(), 'job')
+          const { channel: used } = await bench.channels.ensure(CAPACITY, POLICY)
+          const job = bench.payer.startJob(used, { jobId: `${n}`, maxCost: amount(10) })
+          return (await job.payUpTo(amount(10))).cumulative
+        })
+        const vouchers = await s.waitFor(Promise.all(signed))
+        assert.deepEqual(
+          vouchers.toSorted((a, b) => Number(a - b)),
+          Array.from({ length: jobs }, (_, n) => BigInt(50 + 10 * n))
+        )
+        assert.equal(bench.mesh.opened.length, 1)
+      }),
+      { numRuns: 30 }
+    )
   })
 
   it('asks ahead while offers are awaited, without failing or asking twice', async () => {
