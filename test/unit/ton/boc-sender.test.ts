@@ -136,6 +136,19 @@ describe('ChainRpc.sendBoc', () => {
     assert.equal((await send(Buffer.from('another'))).sent, false)
   })
 
+  it('promises nothing where an earlier call may have sent it and now nobody can be asked', async () => {
+    await open([LOST])
+    assert.equal((await send()).sent, undefined)
+    world.server(0).before = () => BROKEN
+    for (let failure = 0; failure < 8; failure++) {
+      await world.time.pass(20_000)
+      await assert.rejects(world.time.run(rpc.tip()))
+    }
+    assert.deepEqual(await send(), { code: 'CHAIN_UNREACHABLE', sent: undefined, duplicate: undefined })
+    assert.equal((await send(Buffer.from('another'))).sent, false)
+    assert.deepEqual(handed(), [1])
+  })
+
   it('tells a used seqno apart, and promises nothing: it may have been this very message', async () => {
     const words = 'HTTP 500, cannot apply external message to current state : exitcode=133, steps=49, gas_used=0'
     for (const failure of [DUPLICATE, new ToncenterFailure(words, { status: 500 })]) {

@@ -111,12 +111,14 @@ describe('ChainRpc over servers that lag', () => {
     await world.time.pass(10_000)
     world.server(0).before = () => new ToncenterFailure('HTTP 502', { status: 502 })
     const first = await world.time.run(rpc.account(ADDRESS))
+    const tip = await world.time.run(rpc.tip())
     world.server(0).before = () => undefined
     world.server(0).faults.lagBlocks = 3
     await world.time.pass(2_000)
     const startMs = world.time.nowMs()
     const second = await world.time.run(rpc.account(ADDRESS))
     assert.ok(second.blockSeqno >= first.blockSeqno && second.asOfMs >= first.asOfMs)
+    assert.deepEqual(await world.time.run(rpc.tip()), tip)
     assert.ok(world.time.nowMs() - startMs < 200)
   })
 
