@@ -32,8 +32,8 @@ export interface StewardOptions {
 const SHORT_STEPS: readonly StepAction[] = ['claim', 'claim-externally', 'finish']
 const SHORT_MS = 60_000
 const HOUR_MS = 3_600_000
-/** Channels are in use until this long after their last job. */
-const IN_USE_MS = 10 * 60_000
+/** Topped up only while jobs run: what is between two questions waits for the next. */
+const IN_USE_MS = 0
 const MAX_TRIES = 5
 /** A step that is under way when the node stops is given so long to end; what it cost is on disk either way. */
 const STOP_MS = 3_000
@@ -130,7 +130,7 @@ export class ChannelCare {
     }
     this.#other = this.#startOther({ signal }).catch((err: unknown) => {
       if (!signal.aborted) {
-        this.#account.logger.warn('channels of the other role not loaded', { code: errorCode(err) })
+        this.#account.logger.warn('channels of the other role not looked after yet', { code: errorCode(err) })
       }
     })
   }
@@ -158,11 +158,12 @@ export class ChannelCare {
   async #startOther(options: AbortOptions): Promise<void> {
     if (this.#role === 'provider') {
       await this.#account.payer.start(options)
-      return
+    } else {
+      await this.#openPayee(options, options)
+      throwIfAborted(options.signal)
+      this.#watch.start()
     }
-    await this.#openPayee(options, options)
-    throwIfAborted(options.signal)
-    this.#watch.start()
+    await this.steward.tend({ ...options, only: SHORT_STEPS })
   }
 
   async #openPayee(claims: AbortOptions, options: AbortOptions): Promise<void> {
