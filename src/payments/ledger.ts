@@ -1,6 +1,7 @@
-import { EnvironmentError } from '../core/errors.ts'
+import { CocoonError, EnvironmentError, errorCode } from '../core/errors.ts'
 import { type JobLine, type JobRole, jobKey } from './job-line.ts'
 import { jobRecord, payeeRecord, payerRecord, spendingRecord } from './ledger-records.ts'
+import { LedgerSeal } from './ledger-seal.ts'
 import type { PayeeChannel } from './payee-channel.ts'
 import type { PayerChannel } from './payer-channel.ts'
 import { decodeRecord, encodeRecord, type FieldCodec } from './record-codec.ts'
@@ -38,6 +39,7 @@ export class Ledger {
   readonly #database: LedgerDatabase
   #waiting: Waiting[] = []
   #busy = false
+  #seal: Promise<LedgerSeal> | undefined
 
   constructor(database: LedgerDatabase) {
     this.#database = database
@@ -46,7 +48,8 @@ export class Ledger {
   /**
    * Writes atomically and durably. Calls that arrive in one tick, or while a write is under way, share one disk sync.
    *
-   * @throws {EnvironmentError} `LEDGER_WRITE_FAILED`; whether it is on disk is then unknown
+   * @throws {EnvironmentError} `LEDGER_WRITE_FAILED`; whether it is on disk is then unknown. `LEDGER_CORRUPT` if records that
+   *   were written before are missing
    */
   commit(...writes: LedgerWrite[]): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -84,7 +87,7 @@ export class Ledger {
 
   /** @throws {EnvironmentError} `LEDGER_CORRUPT` naming the key */
   async job(key: string): Promise<JobLine | undefined> {
-    const stored = await this.#database.get(key)
+    const stored = await named(() => this.#database.get(key))
     return stored === undefined ? undefined : decodeRecord(key, jobRecord, stored)
   }
 
@@ -93,19 +96,11 @@ export class Ledger {
       const batch = this.#waiting
       this.#waiting = []
       try {
-        await this.#database.batch(
-          batch.flatMap(waiting => waiting.operations),
-          { sync: true }
-        )
+        await this.#write(batch.flatMap(waiting => waiting.operations))
         for (const waiting of batch) {
           waiting.resolve()
         }
-      } catch (cause) {
-        const err = new EnvironmentError(
-          'LEDGER_WRITE_FAILED',
-          'The ledger could not be written: check disk space and the home folder',
-          { cause }
-        )
+      } catch (err) {
         for (const waiting of batch) {
           waiting.reject(err)
         }
@@ -116,21 +111,66 @@ export class Ledger {
     this.#busy = false
   }
 
+  async #write(operations: LedgerOperation[]): Promise<void> {
+    const seal = await this.#sealed()
+    try {
+      await this.#database.batch(seal.add(operations), { sync: true })
+    } catch (cause) {
+      // Whether it is on disk or not, the seal has to be the one that is there.
+      this.#seal = undefined
+      throw new EnvironmentError(
+        'LEDGER_WRITE_FAILED',
+        'The ledger could not be written: check disk space and the home folder, then start the node again',
+        { cause }
+      )
+    }
+  }
+
+  /** What is on disk, checked once before anything is believed or added. */
+  #sealed(): Promise<LedgerSeal> {
+    if (this.#seal === undefined) {
+      const reading = named(() => LedgerSeal.read(this.#database))
+      this.#seal = reading
+      reading.catch(() => {
+        this.#seal = undefined
+      })
+    }
+    return this.#seal
+  }
+
   async #list<T>(
     prefix: string,
     codec: FieldCodec<T>,
     options: { reverse?: boolean; limit?: number } = {}
   ): Promise<T[]> {
-    const records: T[] = []
-    // '0' follows '/' in ASCII: the end of the prefix's range.
-    for await (const [key, stored] of this.#database.iterator({
-      gte: prefix,
-      lt: `${prefix.slice(0, -1)}0`,
-      ...options
-    })) {
-      records.push(decodeRecord(key, codec, stored))
+    const found = (await this.#sealed()).takeFound(prefix)
+    if (found !== undefined) {
+      return found.map(([key, stored]) => decodeRecord(key, codec, stored))
     }
-    return records
+    // '0' follows '/' in ASCII: the end of the prefix's range.
+    const range = { gte: prefix, lt: `${prefix.slice(0, -1)}0`, ...options }
+    return named(async () => {
+      const records: T[] = []
+      for await (const [key, stored] of this.#database.iterator(range)) {
+        records.push(decodeRecord(key, codec, stored))
+      }
+      return records
+    })
+  }
+}
+
+/** Gives what a damaged database throws a name. */
+async function named<T>(read: () => Promise<T>): Promise<T> {
+  try {
+    return await read()
+  } catch (cause) {
+    throw cause instanceof CocoonError
+      ? cause
+      : new EnvironmentError(
+          'LEDGER_CORRUPT',
+          `The ledger cannot be read (${errorCode(cause) ?? 'unknown error'}): restore the home folder from a copy, or move its ledger away and recover the channels from the other side`,
+          { cause }
+        )
   }
 }
 

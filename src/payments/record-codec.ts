@@ -84,11 +84,11 @@ export function objectField<T extends object>(
       if (stranger !== undefined) {
         return fail(`no member "${stranger}"`)
       }
-      const members = new Map(Object.entries(json))
+      const members = json as Record<string, unknown>
       const value: Partial<T> = {}
       for (const [name, field] of entries) {
-        if (members.has(name)) {
-          value[name] = field.read(members.get(name)) as T[keyof T & string]
+        if (Object.hasOwn(members, name)) {
+          value[name] = field.read(members[name]) as T[keyof T & string]
         } else if (!optional.includes(name)) {
           return fail(`a member "${name}"`)
         }
@@ -100,40 +100,78 @@ export function objectField<T extends object>(
 
 /** Fills in members that were added after a record was written; `fields` must name them optional. */
 export function withDefaults<T extends object>(fields: FieldCodec<T>, defaults: Partial<T>): FieldCodec<T> {
-  return { write: fields.write, read: json => ({ ...defaults, ...fields.read(json) }) }
+  const names = Object.keys(defaults) as Array<keyof T>
+  return {
+    write: fields.write,
+    read: json => {
+      const value = fields.read(json)
+      // Rarely any: copying every record would take as long as reading it.
+      for (const name of names) {
+        if (value[name] === undefined) {
+          value[name] = defaults[name] as T[keyof T]
+        }
+      }
+      return value
+    }
+  }
 }
 
 /**
- * A record as stored: version, CRC-32 over key and body, body. The key is part of the checksum, so a record that
- * ended up under another key is found out too.
+ * A record as stored: version, CRC-32 over version, key and body, body. The key is part of the checksum, so a record that
+ * ended up under another key is found out too. Version 1, whose checksum is over key and body, is of ledgers without a seal.
  */
 export function encodeRecord<T>(key: string, codec: FieldCodec<T>, value: T): string {
   const body = JSON.stringify(codec.write(value))
-  return `1 ${checksum(key, body)} ${body}`
+  return `2 ${checksum('2', key, body)} ${body}`
 }
 
 /** @throws {EnvironmentError} `LEDGER_CORRUPT` naming the key, if anything in it is not as it was written */
 export function decodeRecord<T>(key: string, codec: FieldCodec<T>, stored: string): T {
   try {
-    const match = /^1 ([0-9a-f]{8}) (.*)$/s.exec(stored)
-    if (match?.[2] === undefined) {
-      return fail('a record of version 1')
-    }
-    if (match[1] !== checksum(key, match[2])) {
-      return fail('a matching checksum')
-    }
-    return codec.read(JSON.parse(match[2]))
+    return codec.read(JSON.parse(checkedRecord(key, stored).body))
   } catch (cause) {
-    throw new EnvironmentError(
-      'LEDGER_CORRUPT',
-      `The ledger's record ${key} cannot be read: restore the home folder from a copy, or move its ledger away and recover the channels from the other side`,
-      { cause, details: { key } }
-    )
+    throw unreadable(key, cause)
   }
 }
 
-function checksum(key: string, body: string): string {
-  return crc32(`${key}\n${body}`).toString(16).padStart(8, '0')
+/**
+ * The checksum of a stored record as a number, once it is checked.
+ *
+ * @throws {EnvironmentError} `LEDGER_CORRUPT` naming the key
+ */
+export function recordDigest(key: string, stored: string): number {
+  try {
+    return Number.parseInt(checkedRecord(key, stored).sum, 16)
+  } catch (cause) {
+    throw unreadable(key, cause)
+  }
+}
+
+/** Whether a record was written by a version that seals its ledger. */
+export function isSealedRecord(stored: string): boolean {
+  return stored.startsWith('2 ')
+}
+
+function checkedRecord(key: string, stored: string): { sum: string; body: string } {
+  const [, version, sum, body] = /^([12]) ([0-9a-f]{8}) (.*)$/s.exec(stored) ?? []
+  if (version === undefined || sum === undefined || body === undefined) {
+    return fail('a record of version 1 or 2')
+  }
+  return sum === checksum(version, key, body) ? { sum, body } : fail('a matching checksum')
+}
+
+function unreadable(key: string, cause: unknown): EnvironmentError {
+  return new EnvironmentError(
+    'LEDGER_CORRUPT',
+    `The ledger's record ${key} cannot be read: restore the home folder from a copy, or move its ledger away and recover the channels from the other side`,
+    { cause, details: { key } }
+  )
+}
+
+function checksum(version: string, key: string, body: string): string {
+  return crc32(`${version === '1' ? '' : `${version}\n`}${key}\n${body}`)
+    .toString(16)
+    .padStart(8, '0')
 }
 
 function readDecimal(json: unknown, max: bigint): bigint {

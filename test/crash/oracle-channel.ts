@@ -14,11 +14,10 @@ export interface HeardChannel {
   /** Cost of every chunk that the payee sent, by job stream of this connection, and of earlier ones. */
   released: Map<number, bigint>
   releasedBefore: bigint
-  /**
-   * What crashes made both sides count otherwise than it was: above zero, the payer pays for what was never delivered;
-   * below, the payee gave away what was.
-   */
-  writtenOff: bigint
+  /** What both sides count as delivered after crashes though it never was: lost to the payer. */
+  lost: bigint
+  /** What was delivered and no longer counts after crashes: given away by the payee. */
+  forgiven: bigint
   running: Set<number>
   /** Most jobs that ever ran at once: what each prepaid and did not use stays credit. */
   peak: number
@@ -37,7 +36,8 @@ export function heardChannel(name: string): HeardChannel {
     agreed: new Set(),
     released: new Map(),
     releasedBefore: 0n,
-    writtenOff: 0n,
+    lost: 0n,
+    forgiven: 0n,
     running: new Set(),
     peak: 1,
     worstPayer: 0n,
@@ -56,12 +56,12 @@ export function releasedOf({ released, releasedBefore }: HeardChannel): bigint {
 
 /** What both sides count as delivered. */
 export function countedOf(channel: HeardChannel): bigint {
-  return releasedOf(channel) + channel.writtenOff
+  return releasedOf(channel) + channel.lost - channel.forgiven
 }
 
-/** Prepaid and not delivered. */
+/** Prepaid and neither delivered nor lost before. */
 export function prepaidOf(channel: HeardChannel): bigint {
-  return channel.signed - countedOf(channel)
+  return channel.signed - releasedOf(channel) - channel.lost
 }
 
 /** The most that may be at stake on a side: one window for each job that ran at once. */

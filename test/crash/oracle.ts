@@ -207,7 +207,8 @@ export class Oracle implements Tap {
         channel,
         `counts ${reply.delivered} as delivered after ${countedOf(channel)}: a crash may change ${allowedOf(channel)}`
       )
-      channel.writtenOff += change
+      channel.lost += change > 0n ? change : 0n
+      channel.forgiven += change < 0n ? -change : 0n
       channel.worstPayee = maxOf(channel.worstPayee, -change)
     }
   }

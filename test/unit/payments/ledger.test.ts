@@ -5,9 +5,10 @@ import { fromHex } from '../../../src/core/bytes.ts'
 import { errorCode } from '../../../src/core/errors.ts'
 import { Ledger } from '../../../src/payments/index.ts'
 import { type JobLine, jobKey } from '../../../src/payments/job-line.ts'
+import { payeeRecord } from '../../../src/payments/ledger-records.ts'
 import type { PayeeChannel } from '../../../src/payments/payee-channel.ts'
 import { type PayerChannel, planChannel } from '../../../src/payments/payer-channel.ts'
-import { encodeRecord, textField } from '../../../src/payments/record-codec.ts'
+import { decodeRecord, encodeRecord, textField } from '../../../src/payments/record-codec.ts'
 import { FakeLedgerDatabase } from '../../support/ledger-database.ts'
 import {
   amount,
@@ -84,8 +85,8 @@ const JOB: JobLine = {
   paid: amount(30)
 }
 
-function load(stored: [string, string]): Promise<unknown> {
-  return new Ledger(new FakeLedgerDatabase([stored])).payeeChannels()
+function load(stored: Iterable<[string, string]>): Promise<unknown> {
+  return new Ledger(new FakeLedgerDatabase(stored)).payeeChannels()
 }
 
 /** A ledger in a sublevel of a real database, as a node has it. */
@@ -155,8 +156,9 @@ describe('ledger', () => {
     await Promise.all(Array.from({ length: 32 }, (_, n) => write(n)))
     await Promise.all(later)
     assert.deepEqual(database.batches, [
-      { size: 32, sync: true },
-      { size: 5, sync: true }
+      // One more each: the seal.
+      { size: 33, sync: true },
+      { size: 6, sync: true }
     ])
   })
 
@@ -180,24 +182,70 @@ describe('ledger', () => {
   it('names the key of a record that was changed in any byte, cut short or put under another key', async () => {
     const database = new FakeLedgerDatabase()
     await new Ledger(database).commit({ kind: 'payee', record: PAYEE_RECORD })
-    const [[key, good]] = [...database.stored] as [[string, string]]
-    await load([key, good])
+    const [[key, good], seal] = [...database.stored] as [[string, string], [string, string]]
+    await load([[key, good], seal])
     await fc.assert(
       fc.asyncProperty(fc.nat(good.length - 1), fc.integer({ min: 1, max: 127 }), async (at, flip) => {
         const changed = good.slice(0, at) + String.fromCharCode(good.charCodeAt(at) ^ flip) + good.slice(at + 1)
-        await assert.rejects(load([key, changed]), { code: 'LEDGER_CORRUPT', details: { key } })
-        await assert.rejects(load([key, good.slice(0, at)]), { code: 'LEDGER_CORRUPT', details: { key } })
+        await assert.rejects(load([[key, changed], seal]), { code: 'LEDGER_CORRUPT', details: { key } })
+        await assert.rejects(load([[key, good.slice(0, at)], seal]), { code: 'LEDGER_CORRUPT', details: { key } })
       }),
       { numRuns: 200 }
     )
-    await assert.rejects(load([`payee/0:${'00'.repeat(32)}`, good]), { code: 'LEDGER_CORRUPT' })
+    await assert.rejects(load([[`payee/0:${'00'.repeat(32)}`, good], seal]), { code: 'LEDGER_CORRUPT' })
+  })
+
+  it('P32 finds out that a record is gone, or is an older one than was written last', async () => {
+    const database = new FakeLedgerDatabase()
+    const ledger = new Ledger(database)
+    const states: Array<Map<string, string>> = []
+    for (let n = 0; n < 6; n++) {
+      const record = { ...PAYEE_RECORD, channel: `${CHANNEL.slice(0, -1)}${n % 3}`, accepted: amount(30 + n) }
+      await ledger.commit({ kind: 'payee', record }, { kind: 'job', record: { ...JOB, startedAtMs: n } })
+      await ledger.commit({ kind: 'payer', record: payerRecord(record.channel) })
+      states.push(new Map(database.stored))
+    }
+    const last = states.at(-1) as Map<string, string>
+    for (const state of states) {
+      await load(state)
+      for (const [key, stored] of state) {
+        if (!key.startsWith('job/')) {
+          const others = [...last].filter(([other]) => other !== key)
+          await assert.rejects(load(others), { code: 'LEDGER_CORRUPT' }, `without ${key}`)
+          const isOld = last.get(key) !== stored
+          await (isOld ? assert.rejects(load([...others, [key, stored]]), { code: 'LEDGER_CORRUPT' }, `old ${key}`) : 0)
+        }
+      }
+    }
+  })
+
+  it('P32 goes on from what is on disk after a write of which nobody knows whether it got there', async () => {
+    for (const arrives of [false, true]) {
+      const database = new FakeLedgerDatabase()
+      const ledger = new Ledger(database)
+      await ledger.commit({ kind: 'payee', record: PAYEE_RECORD })
+      database.before = operations => {
+        for (const operation of arrives ? operations : []) {
+          database.stored.set(operation.key, operation.type === 'put' ? operation.value : '')
+        }
+        throw new Error('no answer')
+      }
+      const next = { ...PAYEE_RECORD, accepted: amount(40) }
+      await assert.rejects(ledger.commit({ kind: 'payee', record: next }), { code: 'LEDGER_WRITE_FAILED' })
+      database.before = () => undefined
+      await ledger.commit({ kind: 'payer', record: payerRecord() })
+      assert.deepEqual(await load(database.stored), [arrives ? next : PAYEE_RECORD])
+    }
   })
 
   it('refuses a record with a member too many, too few or of another form, though its checksum is right', async () => {
     const key = `payee/${CHANNEL}`
     const database = new FakeLedgerDatabase()
     await new Ledger(database).commit({ kind: 'payee', record: PAYEE_RECORD })
-    const good = JSON.parse((database.stored.get(key) ?? '').replace(/^1 [0-9a-f]{8} /, '')) as Record<string, unknown>
+    const good = JSON.parse((database.stored.get(key) ?? '').replace(/^[12] [0-9a-f]{8} /, '')) as Record<
+      string,
+      unknown
+    >
     const { settled: _settled, ...without } = good
     for (const body of [
       { ...good, extra: 1 },
@@ -207,8 +255,7 @@ describe('ledger', () => {
       { ...good, state: 'new' }
     ]) {
       const raw = { ...textField, write: () => body }
-      const stored = encodeRecord(key, raw, '')
-      await assert.rejects(load([key, stored]), { code: 'LEDGER_CORRUPT' })
+      assert.throws(() => decodeRecord(key, payeeRecord, encodeRecord(key, raw, '')), { code: 'LEDGER_CORRUPT' })
     }
   })
 })

@@ -27,7 +27,7 @@ describe('payer funding', () => {
       }
     }
     const { channel } = await pair.payer.ensureChannel(PROVIDER, POLICY)
-    assert.deepEqual(stored, [`payer/${channel}`, 'spending/2027-01-15'])
+    assert.deepEqual(stored, [`payer/${channel}`, 'spending/2027-01-15', 'seal'])
   })
 
   it('raises the deposit to what the provider asks for, within the limit, before anything is sent', async () => {
@@ -103,7 +103,7 @@ describe('payer funding', () => {
       }
     }
     await assert.rejects(pair.payer.ensureChannel(PROVIDER, POLICY), { code: 'NOT_ENOUGH_BALANCE' })
-    assert.deepEqual([...pair.payerDisk.stored.keys()], ['spending/2027-01-15'])
+    assert.deepEqual([...pair.payerDisk.stored.keys()], ['spending/2027-01-15', 'seal'])
     assert.deepEqual(pair.payer.list(), [])
     assert.equal(pair.payer.today().deposited, 0n)
   })
