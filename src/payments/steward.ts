@@ -124,9 +124,13 @@ export class Steward {
    */
   async plan(options: AbortOptions = {}): Promise<PlannedStep[]> {
     await this.#components.journal.load()
+    const all = this.#all()
+    if (all.length === 0) {
+      return []
+    }
     const facts = await this.#facts.current(options)
     const planned: PlannedStep[] = []
-    for (const { keeper, kept } of this.#all()) {
+    for (const { keeper, kept } of all) {
       planned.push(await this.#planned(keeper, kept, facts))
     }
     return planned.toSorted(bySoonest)

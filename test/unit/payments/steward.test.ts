@@ -26,6 +26,7 @@ describe('the steward of a provider', () => {
     await pair.used(50n)
     pair.chain.before = call => assert.fail(`${call} was asked for`)
     assert.deepEqual(await pair.earning.tend(), [])
+    assert.deepEqual(await (await new StewardPair().start()).earning.plan(), [])
     assert.equal(pair.priced, 0)
   })
 
