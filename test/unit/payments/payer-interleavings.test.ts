@@ -269,7 +269,7 @@ describe('payer under any interleaving', () => {
           await race.finish()
         }
       ),
-      { numRuns: 250 }
+      { numRuns: 120 }
     )
   })
 
