@@ -231,6 +231,29 @@ describe('a guard with somebody else’s voucher', () => {
     await guarding.saw('watching', 'over-deposit', 'closing', 'too-small')
   })
 
+  it('hands a voucher in once, however long the chain takes', async () => {
+    guarding = await new Guarding().start()
+    guarding.guard.offer(await guarding.voucher(400n))
+    const { chain } = guarding.pair
+    let handedIn = 0
+    let landed: (() => void) | undefined
+    chain.before = call => {
+      if (call === 'claim') {
+        handedIn++
+        return new Promise<void>(resolve => void (landed = resolve))
+      }
+      return undefined
+    }
+    await guarding.pair.payer.startClose(guarding.channel)
+    guarding.guard.start()
+    await until(() => landed !== undefined)
+    const fromMs = chain.nowMs
+    await until(() => chain.nowMs > fromMs + 600_000)
+    assert.equal(handedIn, 1)
+    landed?.()
+    await guarding.saw('watching', 'closing', 'claimed')
+  })
+
   it('notices that somebody else was faster', async () => {
     guarding = await new Guarding().start()
     const voucher = await guarding.voucher(400n)

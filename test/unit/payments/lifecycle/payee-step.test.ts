@@ -25,6 +25,12 @@ describe('the payee’s next step', () => {
     assert.deepEqual([next({ claimable: amount(10) }).action, next({ claimable: amount(10) }).reason], ['none', 'dust'])
   })
 
+  it('P37 never claims for a fee of as much, whatever share is allowed', () => {
+    const all = { ...POLICY, maxFeePercent: 100 }
+    assert.equal(nextPayeeStep(payee({ claimable: amount(10) }), all, FEES, NOW).reason, 'dust')
+    assert.equal(nextPayeeStep(payee({ claimable: amount(11) }), all, FEES, NOW).reason, 'age')
+  })
+
   it('P37 settles dust too in the end, if it is more than the fee', () => {
     const closeAtMs = NOW + HOUR
     const closing = next({ state: 'closing', claimable: amount(11), closeAtMs })
