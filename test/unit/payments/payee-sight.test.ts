@@ -63,6 +63,23 @@ describe('a payee’s sight of the chain', () => {
       assert.equal((await bench.payee.accept(bench.sign(10))).credited, 10n)
     })
 
+    it('P53 takes an old replica’s word on one channel for no look at it, though the chain is well', async () => {
+      const other = { ...bench.terms(bench.channel), salt: 77n }
+      await bench.chain.openChannel(other, amount(900))
+      const { channel: second } = await bench.payee.admit(other, CLIENT_PEER)
+      later(1_700_000)
+      bench.lagMs = 100_000
+      await bench.payee.refresh(second)
+      bench.lagMs = 0
+      await bench.payee.refresh(bench.channel)
+      const { checkedAtMs } = bench.payee.state(second).info
+      assert.equal(checkedAtMs, bench.chain.nowMs - 1_700_000)
+      later(100_001)
+      const before = bench.reads
+      await bench.payee.admit(other, CLIENT_PEER)
+      assert.equal(bench.reads, before + 1)
+    })
+
     it('P53 takes a channel up again that a newer view shows alive in the same opening', async () => {
       const { openedLt } = bench.held
       later(5_000)
