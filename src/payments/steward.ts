@@ -6,9 +6,9 @@ import type { Logger } from '../core/logger.ts'
 import { type NanoTon, nanoTon, ZERO_NANO_TON } from '../core/nano-ton.ts'
 import type { ChainFees, FeeSource } from './chain.ts'
 import type { JobRole } from './job-line.ts'
-import type { NextStep, StepAction } from './lifecycle/next-step.ts'
+import type { StepAction } from './lifecycle/next-step.ts'
 import type { ChannelPolicy } from './lifecycle/policy.ts'
-import { afterMiss, afterNoAnswer, beginTry, heldBack, NO_TRIES, type StepTries } from './lifecycle/tries.ts'
+import { afterMiss, afterNoAnswer, beginTry, heldBack, type StepTries } from './lifecycle/tries.ts'
 import { SharedRuns } from './shared-runs.ts'
 import { FactDesk } from './steward-facts.ts'
 import { costNothing, isNoAgreement } from './steward-failure.ts'
@@ -129,11 +129,7 @@ export class Steward {
       return []
     }
     const facts = await this.#facts.current(options)
-    const planned: PlannedStep[] = []
-    for (const { keeper, kept } of all) {
-      planned.push(await this.#planned(keeper, kept, facts))
-    }
-    return planned.toSorted(bySoonest)
+    return all.map(({ keeper, kept }) => this.#planned(keeper, kept, facts)).toSorted(bySoonest)
   }
 
   /**
@@ -145,22 +141,27 @@ export class Steward {
     await this.#components.journal.load()
     const nowMs = this.#components.clock.nowMs()
     const free = { policy: this.#init.policy, fees: NO_FEES, walletPays: true, nowMs }
-    const possible: Array<{ keeper: Keeper; kept: KeptStanding }> = []
-    for (const { keeper, kept } of this.#all()) {
-      const { step } = await this.#planned(keeper, kept, free)
-      if (isDue(step, nowMs) && isWanted(step.action, only) && isPossible(keeper, kept.channel, step.action)) {
-        possible.push({ keeper, kept })
+    const landed: PlannedStep[] = []
+    const possible = this.#all().filter(({ keeper, kept }) => {
+      const planned = this.#planned(keeper, kept, free)
+      const { action, atMs, reason } = planned.step
+      if (reason === 'nothing-owed') {
+        landed.push(planned)
       }
+      return action !== 'none' && isDue(atMs, nowMs) && isWanted(action, only) && keeper.can(kept.channel, action)
+    })
+    for (const { role, channel } of landed) {
+      // What was tried landed after all, or somebody else did it.
+      await this.#components.journal.forget(role, channel)
     }
     if (possible.length === 0) {
       return []
     }
     const facts = await this.#facts.current(options)
-    const due: PlannedStep[] = []
-    for (const { keeper, kept } of possible) {
-      due.push(await this.#planned(keeper, kept, facts))
-    }
-    const steps = due.filter(({ step }) => isDue(step, facts.nowMs)).toSorted(bySoonest)
+    const steps = possible
+      .map(({ keeper, kept }) => this.#planned(keeper, kept, facts))
+      .filter(({ step }) => step.action !== 'none' && isDue(step.atMs, facts.nowMs))
+      .toSorted(bySoonest)
     return this.#inParallel(steps, only, options)
   }
 
@@ -251,9 +252,10 @@ export class Steward {
       return undefined
     }
     const facts = await this.#facts.current({ signal })
-    const { step } = await this.#planned(keeper, kept, facts)
+    const { step } = this.#planned(keeper, kept, facts)
     const { action } = step
-    if (!isDue(step, clock.nowMs()) || action === 'none' || !isWanted(action, only) || !keeper.can(channel, action)) {
+    const due = action !== 'none' && isDue(step.atMs, clock.nowMs()) && isWanted(action, only)
+    if (!due || !keeper.can(channel, action) || signal.aborted) {
       return undefined
     }
     const begun = beginTry(step, kept.openedLt, journal.get(keeper.role, channel), clock.nowMs())
@@ -265,17 +267,17 @@ export class Steward {
       await journal.forget(keeper.role, channel)
       return this.#tell({ ...report, ...outcome })
     } catch (err) {
-      await journal.put(keeper.role, channel, this.#afterFailure(begun, err, step.fee))
+      await journal.put(keeper.role, channel, this.#afterFailure(begun, action, err, step.fee))
       const failure = { code: errorCode(err) ?? 'INTERNAL', message: errorMessage(err) }
       return this.#tell({ ...report, action, transaction: '', failure })
     }
   }
 
-  #afterFailure(begun: StepTries, err: unknown, fee: NanoTon): StepTries {
+  #afterFailure(begun: StepTries, action: StepAction, err: unknown, fee: NanoTon): StepTries {
     const nowMs = this.#components.clock.nowMs()
     // Prices or the balance may be why.
     this.#facts.forget()
-    if (isNoAgreement(err)) {
+    if (action === 'close-together' && isNoAgreement(err)) {
       return afterNoAnswer(afterMiss(begun, fee, nowMs), nowMs)
     }
     return costNothing(err) ? afterMiss(begun, fee, nowMs) : { ...begun, lastAtMs: nowMs }
@@ -297,29 +299,20 @@ export class Steward {
     return this.#components.keepers.flatMap(keeper => keeper.list().map(kept => ({ keeper, kept })))
   }
 
-  async #planned(keeper: Keeper, kept: KeptStanding, facts: StewardFacts): Promise<PlannedStep> {
+  #planned(keeper: Keeper, kept: KeptStanding, facts: StewardFacts): PlannedStep {
     const { channel, openedLt, peerId } = kept
     const tries = this.#components.journal.get(keeper.role, channel)
-    const next = kept.next(tries, facts)
-    if (next.reason === 'nothing-owed' && tries !== NO_TRIES) {
-      // What was tried landed after all, or somebody else did it.
-      await this.#components.journal.forget(keeper.role, channel)
-    }
-    const step = heldBack(next, openedLt, tries, facts.policy, facts.nowMs)
+    const step = heldBack(kept.next(tries, facts), openedLt, tries, facts.policy, facts.nowMs)
     return { role: keeper.role, channel, openedLt, peerId, step }
   }
 }
 
-function isDue({ action, atMs }: NextStep, nowMs: number): boolean {
-  return action !== 'none' && atMs !== undefined && atMs <= nowMs
+function isDue(atMs: number | undefined, nowMs: number): boolean {
+  return atMs !== undefined && atMs <= nowMs
 }
 
-function isWanted(action: NextStep['action'], only: readonly StepAction[] | undefined): boolean {
-  return action !== 'none' && (only === undefined || only.includes(action))
-}
-
-function isPossible(keeper: Keeper, channel: string, action: NextStep['action']): boolean {
-  return action !== 'none' && keeper.can(channel, action)
+function isWanted(action: StepAction, only: readonly StepAction[] | undefined): boolean {
+  return only === undefined || only.includes(action)
 }
 
 function bySoonest(a: PlannedStep, b: PlannedStep): number {

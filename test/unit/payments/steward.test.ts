@@ -113,6 +113,24 @@ describe('the steward of a provider', () => {
     assert.equal((await pair.earning.plan())[0]?.step.action, 'claim')
   })
 
+  it('counts nothing against the next claim where one landed without an answer', async () => {
+    const pair = await new StewardPair().start()
+    const channel = await pair.used(150n)
+    pair.chain.after = call => {
+      if (call === 'claim') {
+        throw new MoneyError('CHAIN_TIMEOUT', 'no answer')
+      }
+    }
+    await pair.earning.tend()
+    assert.equal(pair.chain.paid.get(PAYEE_ADDRESS), 150n)
+    assert.equal(pair.payeeJournal.stored.size, 1)
+    pair.chain.after = () => undefined
+    pair.pass(1)
+    await pair.payee.refresh(channel)
+    assert.deepEqual(await pair.earning.tend(), [])
+    assert.equal(pair.payeeJournal.stored.size, 0)
+  })
+
   it('does not count what was not sent, and waits longer each time', async () => {
     const pair = await new StewardPair().start()
     await pair.used(400n)
