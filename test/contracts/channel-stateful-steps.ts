@@ -21,7 +21,7 @@ const by: fc.Arbitrary<Party> = fc.oneof(
   { weight: 3, arbitrary: fc.constant('stranger' as const) },
   { weight: 1, arbitrary: fc.constant('masterchain' as const) }
 )
-const delta = often(3, 0n, 1n, -1n)
+const delta = often(6, 0n, 1n, -1n)
 
 const value = fc.oneof(
   { weight: 6, arbitrary: fc.record({ of: fc.constant('plenty' as const), more: fc.bigInt(0n, ton('0.2')) }) },
@@ -40,7 +40,7 @@ const way = fc.record({
 })
 
 const total = fc.record({
-  of: often<'share' | 'settled' | 'deposit' | 'fees'>(3, 'share', 'settled', 'deposit', 'fees'),
+  of: often<'share' | 'settled' | 'deposit' | 'fees'>(3, 'share', 'settled', 'deposit', 'deposit', 'fees'),
   thousandths: fc.integer({ min: 0, max: 1000 }),
   delta,
   flaw: often<Flaw>(14, 'none', 'signer', 'nobody', 'altered', 'network', 'channel', 'opening', 'purpose'),

@@ -47,6 +47,11 @@ export class Tally {
     if (after.account === 'active' && after.balance < after.deposit - after.settled) {
       this.#count('storage ate what is locked')
     }
+    if (outcome.result === 'done' && 'total' in message.body && after.settled > before.settled) {
+      this.#count(
+        after.settled < message.body.total.cumulative ? 'claim of what was left' : 'claim of all that was due'
+      )
+    }
     if (after.account === 'frozen') {
       this.#count('frozen')
     }
