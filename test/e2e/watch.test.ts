@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { copyFile, readFile, writeFile } from 'node:fs/promises'
+import { copyFile, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { CocoonNode } from '../../src/node/index.ts'
 import { CliProcess, runCli } from '../support/cli-process.ts'
@@ -114,6 +114,15 @@ describe('a provider that is killed while its client closes the channel alone', 
     assert.equal((JSON.parse(started.stdout) as Event)['step'], 'started', started.stderr)
     const early = await close()
     assert.match(early.stderr, /CHANNEL_CHALLENGE_RUNNING/)
+    // P35: nothing but the wallet's key and the chain is left of it all.
+    await rm(join(clientHome, 'data'), { recursive: true })
+    const found = await runCli(['channel', 'recover', '--home', clientHome, '--json'])
+    assert.equal(found.code, 0, found.stderr)
+    const recovered = found.stdout.split('\n').find(line => line.includes(channel)) ?? ''
+    assert.deepEqual(
+      [(JSON.parse(recovered) as Event)['found'], (JSON.parse(recovered) as Event)['state']],
+      ['recovered', 'closing']
+    )
     chainClock.aheadMs = 7_300_000
     const finished = await close()
     assert.equal((JSON.parse(finished.stdout) as Event)['step'], 'finished', finished.stderr)

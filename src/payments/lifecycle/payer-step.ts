@@ -60,13 +60,16 @@ export function comesBack({
   return subNanoFloor(balance, subNanoFloor(signed, settled))
 }
 
+/** The chain's clock decides, and it may be a little behind ours: too early costs a fee for nothing. */
+const FINISH_MARGIN_MS = 15_000
+
 function finish(c: PayerStanding, fees: CloseFees, nowMs: number): NextStep {
   const fee = fees.finish
   return fee < c.balance
     ? {
         action: 'finish',
         reason: 'challenge-over',
-        atMs: Math.max(nowMs, c.closeAtMs),
+        atMs: Math.max(nowMs, c.closeAtMs + FINISH_MARGIN_MS),
         fee,
         gain: c.balance,
         final: true

@@ -52,7 +52,7 @@ describe('the payer’s next step', () => {
   it('ends a close that was begun, and finishes one alone once the challenge is over', () => {
     assert.deepEqual([next({ state: 'closing' }).action, next({ state: 'closing' }).atMs], ['close-together', NOW])
     const challenged = next({ state: 'closing', closeAtMs: NOW + HOUR })
-    assert.deepEqual([challenged.action, challenged.atMs], ['finish', NOW + HOUR])
+    assert.deepEqual([challenged.action, challenged.atMs], ['finish', NOW + HOUR + 15_000])
     assert.equal(next({ state: 'closing', closeAtMs: NOW - HOUR }).atMs, NOW)
     assert.equal(next({ state: 'closing', closeAtMs: NOW, balance: amount(7) }).reason, 'not-worth-closing')
   })
