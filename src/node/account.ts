@@ -121,11 +121,15 @@ async function openMoney(config: Config, keys: NodeKeys, { ledger }: Store, logg
         minimumDeposit: config.provider.minimumDeposit,
         minimumChallengeSeconds: MINIMUM_CHALLENGE_SECONDS,
         blindExposure: config.provider.blindExposure,
-        resyncJump: windowsPrice(config.provider)
+        resyncJump: windowsPrice(config.provider),
+        arrivalMs: ARRIVAL_MS
       }
     )
   }
 }
+
+/** Servers of one chain are a few blocks apart, seconds at most. */
+const ARRIVAL_MS = 5_000
 
 /** Jobs that one client may open at once, even where fewer are served: all of them are paid a window by its first voucher. */
 const JOBS_AT_ONCE = 16

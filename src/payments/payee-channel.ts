@@ -200,3 +200,18 @@ export function needsResync(channel: string): PaymentRefusal {
     `The books on channel ${channel} are older than yours here: say what you hold of it first`
   )
 }
+
+/**
+ * Only the client that brought a channel may ask about it; anybody else learns no more than of an unknown one.
+ *
+ * @throws {PaymentRefusal} `CHANNEL_UNKNOWN`
+ */
+export function requireOwner(c: PayeeChannel, from: string): void {
+  if (c.peerId !== from) {
+    throw unknownChannel(c.channel)
+  }
+}
+
+export function unknownChannel(channel: string): PaymentRefusal {
+  return new PaymentRefusal('CHANNEL_UNKNOWN', `Channel ${channel} is not known here: send its terms first`)
+}

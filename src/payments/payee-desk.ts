@@ -3,7 +3,7 @@ import { errorCode } from '../core/errors.ts'
 import { type NanoTon, nanoTon, subNanoFloor } from '../core/nano-ton.ts'
 import type { ChannelView } from './chain.ts'
 import { ChannelBook, type RecordChange } from './channel-book.ts'
-import type { PayeeChannel } from './payee-channel.ts'
+import { type PayeeChannel, unknownChannel } from './payee-channel.ts'
 import { PayeeSession } from './payee-session.ts'
 import { ChainSight, chainBlind, chainLagging } from './payee-sight.ts'
 import type { PayeeComponents, PayeeInit } from './payee-types.ts'
@@ -226,8 +226,4 @@ export class PayeeDesk {
 /** The chain answered: the account at this address is something else. */
 function isVerdict(err: unknown): boolean {
   return errorCode(err) === 'CHANNEL_FOREIGN'
-}
-
-export function unknownChannel(channel: string): PaymentRefusal {
-  return new PaymentRefusal('CHANNEL_UNKNOWN', `Channel ${channel} is not known here: send its terms first`)
 }

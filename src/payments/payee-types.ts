@@ -17,6 +17,8 @@ export interface PayeeComponents {
   key: Ed25519KeyPair
   /** Raw address that claims pay to. */
   payeeAddress: string
+  /** Waits between looks for a new channel; injected so that tests own time. */
+  delay?: (ms: number, signal?: AbortSignal) => Promise<void>
 }
 
 export interface PayeeInit extends AdmissionRules {
@@ -36,6 +38,11 @@ export interface PayeeInit extends AdmissionRules {
    * @default any amount is believed; only the chain can show that the books are old
    */
   resyncJump?: NanoTon
+  /**
+   * How long a channel that a client says it opened is looked for, milliseconds: our server may be blocks behind.
+   * @default 0: one that is not there is refused at once
+   */
+  arrivalMs?: number
   /**
    * Least time between two chain reads that vouchers above the deposit can cause, milliseconds.
    * @default 1_000

@@ -1,24 +1,23 @@
 import { type AbortOptions, throwIfAborted } from '../core/abort.ts'
 import { errorCode } from '../core/errors.ts'
-import { maxNano } from '../core/nano-ton.ts'
-import { Turns } from '../core/turns.ts'
 import type { ChainReceipt, ChannelTerms } from './chain.ts'
 import { interruptedLines } from './interrupted.ts'
 import { type AdmissionRules, requireAdmissible, requireClient, requireOurs } from './payee-admission.ts'
+import { PayeeArrivals } from './payee-arrivals.ts'
 import {
   admitChannel,
   afterPayeeCrash,
   claimable,
   highestVoucher,
-  isBound,
   type PayeeChannel,
+  requireOwner,
   requireServing,
   settleUncertain
 } from './payee-channel.ts'
-import { agreeToClose, signClose } from './payee-close.ts'
-import { PayeeDesk, unknownChannel } from './payee-desk.ts'
+import { PayeeDesk } from './payee-desk.ts'
 import type { PayeeJob } from './payee-job.ts'
 import { PayeeJobs } from './payee-jobs.ts'
+import { PayeeSettling } from './payee-settling.ts'
 import { chainLagging } from './payee-sight.ts'
 import type {
   AcceptedVoucher,
@@ -31,7 +30,6 @@ import type {
   PayeeJobInit
 } from './payee-types.ts'
 import { PayeeVouchers } from './payee-vouchers.ts'
-import { SharedRuns } from './shared-runs.ts'
 import type { Voucher } from './voucher.ts'
 
 /** How long a channel is listed after it was closed and no longer used. */
@@ -42,21 +40,22 @@ export class PayeeChannels {
   readonly #components: PayeeComponents
   readonly #rules: AdmissionRules
   readonly #desk: PayeeDesk
+  readonly #arrivals: PayeeArrivals
   readonly #vouchers: PayeeVouchers
   readonly #jobs: PayeeJobs
-  readonly #claims = new SharedRuns<ChainReceipt | undefined>()
-  /** A claim under way would make a smaller agreement worthless, and an agreement a larger claim unfair. */
-  readonly #settling = new Turns()
+  readonly #settling: PayeeSettling
 
   constructor(components: PayeeComponents, init: PayeeInit) {
     const { clock } = components
     this.#components = components
     this.#rules = { minimumDeposit: init.minimumDeposit, minimumChallengeSeconds: init.minimumChallengeSeconds }
     this.#desk = new PayeeDesk(components, init)
+    this.#arrivals = new PayeeArrivals(this.#desk, init.arrivalMs ?? 0, components.delay)
     this.#vouchers = new PayeeVouchers(this.#desk, clock, {
       overtakenMs: init.overtakenMs ?? 2_000,
       resyncJump: init.resyncJump
     })
+    this.#settling = new PayeeSettling(components, this.#desk)
     this.#jobs = new PayeeJobs(this.#desk, this.#vouchers, clock)
   }
 
@@ -116,7 +115,7 @@ export class PayeeChannels {
         return this.#describe(current)
       }
     }
-    const view = await this.#desk.see(channel, options)
+    const view = await this.#arrivals.see(channel, options)
     this.#desk.sight.requireCurrent()
     if (known !== undefined) {
       await this.#desk.observe(channel, view)
@@ -174,8 +173,7 @@ export class PayeeChannels {
    * @throws whatever the chain throws; the voucher stays claimable then
    */
   claim(channel: string, options: AbortOptions & { externally?: boolean } = {}): Promise<ChainReceipt | undefined> {
-    const claim = (): Promise<ChainReceipt | undefined> => this.#claim(channel, options.externally === true)
-    return this.#claims.run(channel, () => this.#settling.take(channel, claim), options)
+    return this.#settling.claim(channel, options)
   }
 
   /**
@@ -187,20 +185,8 @@ export class PayeeChannels {
    * @throws {PaymentRefusal} `CHANNEL_UNKNOWN`, also to anyone but the client whose jobs it paid; `CHANNEL_BUSY` while jobs
    *   run, `CHANNEL_CLOSED`, `CHANNEL_RESYNC`
    */
-  async closeRequested(channel: string, from: string): Promise<AgreedClose> {
-    const { key } = this.#components
-    requireOwner(this.#desk.must(channel), from)
-    const agreed = await this.#settling.take(channel, () =>
-      this.#desk.change(
-        channel,
-        c => {
-          requireOwner(c, from)
-          return agreeToClose(c, this.#desk.sight.chainNowMs())
-        },
-        () => this.#desk.wake(channel)
-      )
-    )
-    return signClose(key, agreed)
+  closeRequested(channel: string, from: string): Promise<AgreedClose> {
+    return this.#settling.close(channel, from)
   }
 
   /**
@@ -263,33 +249,6 @@ export class PayeeChannels {
     return this.#desk.book.values().map(record => this.#describe(record))
   }
 
-  async #claim(channel: string, externally: boolean): Promise<ChainReceipt | undefined> {
-    const { chain, clock } = this.#components
-    if (isBound(this.#desk.must(channel))) {
-      // The agreement may have run out.
-      await this.#desk.read(channel)
-    }
-    const record = this.#desk.must(channel)
-    const voucher = highestVoucher(record)
-    if (claimable(record) === 0n || voucher === undefined) {
-      return undefined
-    }
-    const { openedLt, cumulative, signature } = voucher
-    const order = { openedLt, cumulative, signature }
-    const startedAtMs = clock.nowMs()
-    const receipt = await (externally ? chain.claimExternally(channel, order) : chain.claim(channel, order))
-    await this.#desk.change(channel, c => {
-      if (c.openedLt !== openedLt) {
-        return c
-      }
-      const settled = maxNano(c.settled, cumulative)
-      // What is accepted beyond this claim came after it was begun.
-      const unclaimedSinceMs = c.accepted > settled ? Math.max(c.unclaimedSinceMs, startedAtMs) : 0
-      return { ...c, settled, unclaimedSinceMs }
-    })
-    return receipt
-  }
-
   /** Closed channels are kept for a while for the books; their jobs' lines stay. */
   async #forgetClosed(): Promise<void> {
     const { book } = this.#desk
@@ -331,13 +290,6 @@ export class PayeeChannels {
       checkedAtMs: session.checkedAtMs,
       needsResync: c.needsResync
     }
-  }
-}
-
-/** Only the client that brought a channel may ask about it; anybody else learns no more than of an unknown one. */
-function requireOwner(c: PayeeChannel, from: string): void {
-  if (c.peerId !== from) {
-    throw unknownChannel(c.channel)
   }
 }
 

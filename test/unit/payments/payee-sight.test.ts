@@ -3,8 +3,10 @@ import { errorCode, NetworkError } from '../../../src/core/errors.ts'
 import type { LogFields, Logger } from '../../../src/core/logger.ts'
 import { silentLogger } from '../../../src/core/logger.ts'
 import type { ChannelView } from '../../../src/payments/chain.ts'
+import { Ledger, PayeeChannels } from '../../../src/payments/index.ts'
 import { ChainSight } from '../../../src/payments/payee-sight.ts'
-import { amount, CLIENT_PEER, Gate, PAYEE_ADDRESS } from '../../support/payment-pair.ts'
+import { FakeLedgerDatabase } from '../../support/ledger-database.ts'
+import { amount, CLIENT_PEER, Gate, PAYEE_ADDRESS, PAYEE_KEY } from '../../support/payment-pair.ts'
 import { until } from '../../support/until.ts'
 import { PayeeBench } from './payee-fixture.ts'
 
@@ -61,6 +63,40 @@ describe('a payee’s sight of the chain', () => {
       await assert.rejects(bench.payee.accept(bench.sign(10)), { code: 'CHAIN_LAGGING' })
       bench.alter = view => view
       assert.equal((await bench.payee.accept(bench.sign(10))).credited, 10n)
+    })
+
+    it('P53 waits a little for a channel that its replica has not seen yet, and refuses it when it does not come', async () => {
+      const waits: number[] = []
+      const terms = { ...bench.terms(bench.channel), salt: 78n }
+      const payee = (onWait: () => Promise<unknown> | undefined) =>
+        new PayeeChannels(
+          {
+            ledger: new Ledger(new FakeLedgerDatabase()),
+            chain: bench.chain,
+            clock: bench.clock,
+            logger: silentLogger,
+            key: PAYEE_KEY,
+            payeeAddress: PAYEE_ADDRESS,
+            delay: async ms => {
+              waits.push(ms)
+              await onWait()
+            }
+          },
+          { minimumDeposit: amount(500), minimumChallengeSeconds: 600, arrivalMs: 5_000 }
+        )
+      await assert.rejects(payee(() => undefined).admit(terms, CLIENT_PEER), { code: 'CHANNEL_MISSING' })
+      assert.deepEqual(waits, [1_000, 1_000, 1_000, 1_000, 1_000])
+      // Its block becomes visible after the third look.
+      const opens = payee(() => (waits.length === 7 ? bench.chain.openChannel(terms, amount(900)) : undefined))
+      assert.equal((await opens.admit(terms, CLIENT_PEER)).locked, 900n)
+      assert.equal(waits.length, 7)
+      // Many that do not exist are not all waited for.
+      waits.length = 0
+      const strangers = payee(() => undefined)
+      await Promise.allSettled(
+        Array.from({ length: 20 }, (_, n) => strangers.admit({ ...terms, salt: BigInt(100 + n) }, CLIENT_PEER))
+      )
+      assert.equal(waits.length, 20)
     })
 
     it('P53 takes an old replica’s word on one channel for no look at it, though the chain is well', async () => {

@@ -1,0 +1,72 @@
+import type { AbortOptions } from '../core/abort.ts'
+import { maxNano } from '../core/nano-ton.ts'
+import { Turns } from '../core/turns.ts'
+import type { ChainReceipt } from './chain.ts'
+import { claimable, highestVoucher, isBound, requireOwner } from './payee-channel.ts'
+import { agreeToClose, signClose } from './payee-close.ts'
+import type { PayeeDesk } from './payee-desk.ts'
+import type { AgreedClose, PayeeComponents } from './payee-types.ts'
+import { SharedRuns } from './shared-runs.ts'
+
+/** How the payee gets its money: claims of the highest voucher, and agreements to close at what was delivered. */
+export class PayeeSettling {
+  readonly #components: Pick<PayeeComponents, 'chain' | 'clock' | 'key'>
+  readonly #desk: PayeeDesk
+  readonly #claims = new SharedRuns<ChainReceipt | undefined>()
+  /** A claim under way would make a smaller agreement worthless, and an agreement a larger claim unfair. */
+  readonly #turns = new Turns()
+
+  constructor(components: Pick<PayeeComponents, 'chain' | 'clock' | 'key'>, desk: PayeeDesk) {
+    this.#components = components
+    this.#desk = desk
+  }
+
+  /** See `PayeeChannels.claim`. */
+  claim(channel: string, options: AbortOptions & { externally?: boolean }): Promise<ChainReceipt | undefined> {
+    const claim = (): Promise<ChainReceipt | undefined> => this.#claim(channel, options.externally === true)
+    return this.#claims.run(channel, () => this.#turns.take(channel, claim), options)
+  }
+
+  /** See `PayeeChannels.closeRequested`. */
+  async close(channel: string, from: string): Promise<AgreedClose> {
+    requireOwner(this.#desk.must(channel), from)
+    const agreed = await this.#turns.take(channel, () =>
+      this.#desk.change(
+        channel,
+        c => {
+          requireOwner(c, from)
+          return agreeToClose(c, this.#desk.sight.chainNowMs())
+        },
+        () => this.#desk.wake(channel)
+      )
+    )
+    return signClose(this.#components.key, agreed)
+  }
+
+  async #claim(channel: string, externally: boolean): Promise<ChainReceipt | undefined> {
+    const { chain, clock } = this.#components
+    if (isBound(this.#desk.must(channel))) {
+      // The agreement may have run out.
+      await this.#desk.read(channel)
+    }
+    const record = this.#desk.must(channel)
+    const voucher = highestVoucher(record)
+    if (claimable(record) === 0n || voucher === undefined) {
+      return undefined
+    }
+    const { openedLt, cumulative, signature } = voucher
+    const order = { openedLt, cumulative, signature }
+    const startedAtMs = clock.nowMs()
+    const receipt = await (externally ? chain.claimExternally(channel, order) : chain.claim(channel, order))
+    await this.#desk.change(channel, c => {
+      if (c.openedLt !== openedLt) {
+        return c
+      }
+      const settled = maxNano(c.settled, cumulative)
+      // What is accepted beyond this claim came after it was begun.
+      const unclaimedSinceMs = c.accepted > settled ? Math.max(c.unclaimedSinceMs, startedAtMs) : 0
+      return { ...c, settled, unclaimedSinceMs }
+    })
+    return receipt
+  }
+}
