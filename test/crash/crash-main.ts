@@ -11,7 +11,7 @@ const { values } = parseArgs({
   options: {
     seed: { type: 'string' },
     kills: { type: 'string', default: '240' },
-    lanes: { type: 'string', default: '3' },
+    lanes: { type: 'string', default: '4' },
     plan: { type: 'string' },
     break: { type: 'string' }
   }

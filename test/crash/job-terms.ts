@@ -8,7 +8,7 @@ export const PRICES: TokenPrices = {
   completionPerMTokens: nanoTon(1_000_000_000_000n)
 }
 
-export const WINDOW_TOKENS = 8
+export const WINDOW_TOKENS = 16
 export const PROMPT_TOKENS = 4
 export const REQUEST_BYTES = 16
 export const CHALLENGE_SECONDS = 2

@@ -23,7 +23,7 @@ interface Target {
 
 /** A step that is not taken every time is given up after so many sessions in which somebody was to die at it. */
 const MAX_TRIES = { always: 4, sometimes: 2 }
-const EXTRA_SHARE = 0.4
+const EXTRA_SHARE = 0.15
 const BOTH_SHARE = 0.12
 const AGAIN_SHARE = 0.15
 const MAX_DELAY_MS = 300

@@ -18,6 +18,10 @@ export interface HeardChannel {
   lost: bigint
   /** What was delivered and no longer counts after crashes: given away by the payee. */
   forgiven: bigint
+  /** What the payer said it is certain to have received, while the payee's answer was not heard. */
+  claimed: bigint | undefined
+  /** The payer works with an old copy of its books, and has not been told what it signed since. */
+  payerSetBack: boolean
   running: Set<number>
   /** Most jobs that ever ran at once: what each prepaid and did not use stays credit. */
   peak: number
@@ -38,6 +42,8 @@ export function heardChannel(name: string): HeardChannel {
     releasedBefore: 0n,
     lost: 0n,
     forgiven: 0n,
+    claimed: undefined,
+    payerSetBack: false,
     running: new Set(),
     peak: 1,
     worstPayer: 0n,

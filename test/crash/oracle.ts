@@ -109,13 +109,28 @@ export class Oracle implements Tap {
         )
         this.#must(c.promised >= counted, heard, `delivered ${counted} and holds ${c.promised}`)
         this.#must(c.promised <= signed, heard, `holds ${c.promised} and ${signed} was signed`)
-        this.#must(c.used >= counted, heard, `delivered ${counted} and books ${c.used}`)
+        // It may have taken the payer's word on what is uncertain, and died before it said so.
+        const least = heard.claimed === undefined || heard.claimed > counted ? counted : heard.claimed
+        this.#must(c.used >= least, heard, `delivered ${counted} and books ${c.used}`)
       }
     }
     const known = new Set(facts.map(c => `${c.channel}@${c.openedLt}`))
     for (const heard of this.#channels.values()) {
       const said = role === 'payer' ? heard.signed : heard.acknowledged + releasedOf(heard)
       this.#must(known.has(heard.name) || said === 0n, heard, `is gone from the ${role}'s books`)
+    }
+  }
+
+  /**
+   * A side comes back with an old copy of its books. It may not know what was said since, but nothing that it says from
+   * now on may be lower.
+   */
+  setBack(role: Role): void {
+    for (const heard of this.#channels.values()) {
+      if (role === 'payer') {
+        heard.signedBefore = heard.signed
+        heard.payerSetBack = true
+      }
     }
   }
 
@@ -175,10 +190,13 @@ export class Oracle implements Tap {
     if (request.type === 'sync' && request.openedLt > 0n) {
       const channel = this.#of(request.channel, request.openedLt)
       const { signed } = channel
-      this.#must(request.cumulative >= signed, channel, `claims to have signed ${request.cumulative} after ${signed}`)
+      // An old copy is asked about here, and nothing is paid by it.
+      const known = request.cumulative >= signed || channel.payerSetBack
+      this.#must(known, channel, `claims to have signed ${request.cumulative} after ${signed}`)
       const counted = countedOf(channel)
       this.#must(request.spent <= counted, channel, `claims to have got ${request.spent} and ${counted} was delivered`)
-      if (request.signature.byteLength > 0) {
+      channel.claimed = request.spent
+      if (request.signature.byteLength > 0 && !channel.payerSetBack) {
         this.#voucher(channel, request)
       }
     }
@@ -200,6 +218,8 @@ export class Oracle implements Tap {
       return
     }
     channel.acknowledged = maxOf(channel.acknowledged, reply.cumulative)
+    channel.claimed = undefined
+    channel.payerSetBack = false
     if (channel.running.size === 0) {
       const change = reply.delivered - countedOf(channel)
       this.#must(

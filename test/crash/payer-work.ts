@@ -11,7 +11,8 @@ import {
   type JobBounds,
   maxJobCost,
   type PayerChannelInfo,
-  PayerChannels
+  PayerChannels,
+  startPace
 } from '../../src/payments/index.ts'
 import { responseOpener } from '../../src/seal/index.ts'
 import { PROTOCOLS } from '../../src/wire/protocols.ts'
@@ -145,7 +146,8 @@ export class PayerWork {
     let run: JobRun | undefined
     let confirmed = false
     try {
-      const firstVoucher = payerJob.payUpTo(initialAuthorization(limits))
+      const pace = startPace({ maxTokens: WINDOW_TOKENS })
+      const firstVoucher = payerJob.payUpTo(initialAuthorization(limits, pace))
       firstVoucher.catch(() => undefined)
       const stream = await (this.#mesh as SocketMesh).open(PROVIDER_PEER, PROTOCOLS.job)
       const opener = responseOpener(jobResponseKey(jobId), jobId)
@@ -156,6 +158,7 @@ export class PayerWork {
           open: { jobId, channel: channel.terms, direct: direct(tokens) },
           firstVoucher,
           bounds: limits,
+          pace,
           stallTimeoutMs: 8_000
         }
       )

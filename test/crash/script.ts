@@ -55,7 +55,7 @@ function jobs(
   cancelAfter?: number
 ): Promise<unknown> {
   const work: JobWork[] = Array.from({ length: count }, () => ({
-    tokens: 12 + Math.floor(random() * 28),
+    tokens: 20 + Math.floor(random() * 40),
     ...(cancelAfter === undefined ? {} : { cancelAfter })
   }))
   onJobs(count)

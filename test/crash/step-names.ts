@@ -10,7 +10,9 @@ export interface NamedOperation {
  * step is taken, and a new one when the books learn a new step.
  */
 export function stepName(operations: readonly NamedOperation[]): string {
-  return [...new Set(operations.map(operationName))].toSorted().reverse().join(' + ')
+  // The seal goes along with everything.
+  const named = operations.filter(({ key }) => !key.endsWith('!seal'))
+  return [...new Set(named.map(operationName))].toSorted().reverse().join(' + ')
 }
 
 function operationName({ key, before, after }: NamedOperation): string {
