@@ -1,4 +1,5 @@
 import type { AbortOptions } from '../core/abort.ts'
+import { ZERO_NANO_TON } from '../core/nano-ton.ts'
 import type { StepAction } from './lifecycle/next-step.ts'
 import { nextPayeeStep } from './lifecycle/payee-step.ts'
 import type { PayeeChannels } from './payee.ts'
@@ -42,6 +43,7 @@ export class PayeeKeeper implements Keeper {
           channel,
           openedLt,
           peerId,
+          guessed: ZERO_NANO_TON,
           next: (_tries, { policy, fees, walletPays, nowMs }) =>
             nextPayeeStep({ ...rest, state, unclaimedSinceMs, walletPays }, policy, fees, nowMs)
         }

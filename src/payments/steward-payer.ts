@@ -1,6 +1,6 @@
 import type { AbortOptions } from '../core/abort.ts'
 import { errorCode, MoneyError, NetworkError } from '../core/errors.ts'
-import { addNano, type NanoTon, nanoTon, subNanoFloor } from '../core/nano-ton.ts'
+import { addNano, type NanoTon, nanoTon, subNanoFloor, ZERO_NANO_TON } from '../core/nano-ton.ts'
 import type { Chain } from './chain.ts'
 import type { StepAction } from './lifecycle/next-step.ts'
 import { nextPayerStep } from './lifecycle/payer-step.ts'
@@ -132,12 +132,15 @@ export class PayerKeeper implements Keeper {
       this.#balances.delete(channel)
       return undefined
     }
-    const balance = this.#balances.get(channel) ?? addNano(subNanoFloor(deposit, settled), RESERVE_GUESS)
+    const known = this.#balances.get(channel)
+    const guess = known === undefined ? RESERVE_GUESS : ZERO_NANO_TON
+    const balance = known ?? addNano(subNanoFloor(deposit, settled), guess)
     const standing = { ...rest, state, deposit, settled, balance, pendingDeposit: pendingDeposit > 0n }
     return {
       channel,
       openedLt,
       peerId,
+      guessed: guess,
       next: ({ outOfReachSinceMs }, { policy, fees, nowMs }) =>
         nextPayerStep({ ...standing, outOfReachSinceMs }, policy, fees, nowMs)
     }

@@ -25,6 +25,8 @@ export interface KeptChannel {
 
 /** With the decision about it. */
 export interface KeptStanding extends KeptChannel {
+  /** The part of what a step would bring that is guessed: the next look at the chain tells. */
+  guessed: NanoTon
   /** The next step; earlier failures are not considered but for since when the other side did not answer. */
   next(tries: StepTries, facts: StewardFacts): NextStep
 }

@@ -3,7 +3,7 @@ import { type AbortOptions, throwIfAborted } from '../core/abort.ts'
 import type { Clock } from '../core/clock.ts'
 import { errorCode, errorMessage } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
-import { type NanoTon, nanoTon, ZERO_NANO_TON } from '../core/nano-ton.ts'
+import { type NanoTon, nanoTon, subNanoFloor, ZERO_NANO_TON } from '../core/nano-ton.ts'
 import type { ChainFees, FeeSource } from './chain.ts'
 import type { JobRole } from './job-line.ts'
 import type { StepAction } from './lifecycle/next-step.ts'
@@ -129,7 +129,9 @@ export class Steward {
       return []
     }
     const facts = await this.#facts.current(options)
-    return all.map(({ keeper, kept }) => this.#planned(keeper, kept, facts)).toSorted(bySoonest)
+    return all
+      .map(({ keeper, kept }) => withoutGuess(this.#planned(keeper, kept, facts), kept.guessed))
+      .toSorted(bySoonest)
   }
 
   /**
@@ -313,6 +315,11 @@ function isDue(atMs: number | undefined, nowMs: number): boolean {
 
 function isWanted(action: StepAction, only: readonly StepAction[] | undefined): boolean {
   return only === undefined || only.includes(action)
+}
+
+/** What is shown to people is what surely comes. */
+function withoutGuess(planned: PlannedStep, guessed: NanoTon): PlannedStep {
+  return { ...planned, step: { ...planned.step, gain: subNanoFloor(planned.step.gain, guessed) } }
 }
 
 function bySoonest(a: PlannedStep, b: PlannedStep): number {

@@ -161,6 +161,7 @@ describe('the steward of a client', () => {
     assert.deepEqual(await pair.paying.tend(), [])
     const [planned] = await pair.paying.plan()
     assert.deepEqual([planned?.step.action, planned?.step.atMs], ['close-together', pair.chain.nowMs + HOUR])
+    assert.equal(planned?.step.gain, 600n, 'no more than is known to come back')
     pair.pass(1)
     const [report] = await pair.paying.tend()
     assert.deepEqual([report?.action, report?.reason, report?.failure], ['close-together', 'idle', undefined])
