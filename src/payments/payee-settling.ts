@@ -6,7 +6,7 @@ import { claimable, highestVoucher, isBound, requireOwner } from './payee-channe
 import { agreeToClose, signClose } from './payee-close.ts'
 import type { PayeeDesk } from './payee-desk.ts'
 import type { AgreedClose, PayeeComponents } from './payee-types.ts'
-import { SharedRuns } from './shared-runs.ts'
+import { abortable, SharedRuns } from './shared-runs.ts'
 
 /** How the payee gets its money: claims of the highest voucher, and agreements to close at what was delivered. */
 export class PayeeSettling {
@@ -28,9 +28,9 @@ export class PayeeSettling {
   }
 
   /** See `PayeeChannels.closeRequested`. */
-  async close(channel: string, from: string): Promise<AgreedClose> {
+  async close(channel: string, from: string, options: AbortOptions): Promise<AgreedClose> {
     requireOwner(this.#desk.must(channel), from)
-    const agreed = await this.#turns.take(channel, () =>
+    const agreement = this.#turns.take(channel, () =>
       this.#desk.change(
         channel,
         c => {
@@ -40,6 +40,7 @@ export class PayeeSettling {
         () => this.#desk.wake(channel)
       )
     )
+    const agreed = await abortable(agreement, options.signal)
     return signClose(this.#components.key, agreed)
   }
 

@@ -185,8 +185,8 @@ export class PayeeChannels {
    * @throws {PaymentRefusal} `CHANNEL_UNKNOWN`, also to anyone but the client whose jobs it paid; `CHANNEL_BUSY` while jobs
    *   run, `CHANNEL_CLOSED`, `CHANNEL_RESYNC`
    */
-  closeRequested(channel: string, from: string): Promise<AgreedClose> {
-    return this.#settling.close(channel, from)
+  closeRequested(channel: string, from: string, options: AbortOptions = {}): Promise<AgreedClose> {
+    return this.#settling.close(channel, from, options)
   }
 
   /**

@@ -26,7 +26,8 @@ export class SharedRuns<T> {
   }
 }
 
-function abortable<T>(task: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+/** Waits for a task that goes on whether or not anybody waits. */
+export function abortable<T>(task: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) {
     return task
   }

@@ -51,7 +51,7 @@ export class ChannelService {
     const request = decodeChannelRequest(frame)
     const { channel } = request
     if (request.type === 'close') {
-      return { type: 'closed', ...(await payee.closeRequested(channel, peerId)) }
+      return { type: 'closed', ...(await payee.closeRequested(channel, peerId, { signal })) }
     }
     const { openedLt, cumulative, signature, spent } = request
     const voucher = signature.byteLength === 0 ? undefined : { channel, openedLt, cumulative, signature }

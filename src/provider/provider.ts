@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events'
+import { withTimeLimit } from '../core/abort.ts'
 import { toHex } from '../core/bytes.ts'
 import type { Clock } from '../core/clock.ts'
 import { errorCode } from '../core/errors.ts'
@@ -203,16 +204,17 @@ export class Provider {
   }
 
   async #attest(stream: MeshStream): Promise<void> {
-    const signal = AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(this.#session.patienceMs)])
-    const frame = await stream.read({ signal })
-    if (frame === undefined) {
-      return
-    }
-    const { challenge } = decodeAttestRequest(frame)
-    const reply =
-      challenge.byteLength === 0 ? this.#identity.current : await this.#identity.challenged(challenge, { signal })
-    await stream.write(encodeAttestReply(reply))
-    await stream.close({ signal })
+    await withTimeLimit(this.#session.patienceMs, this.#stopped.signal, async signal => {
+      const frame = await stream.read({ signal })
+      if (frame === undefined) {
+        return
+      }
+      const { challenge } = decodeAttestRequest(frame)
+      const reply =
+        challenge.byteLength === 0 ? this.#identity.current : await this.#identity.challenged(challenge, { signal })
+      await stream.write(encodeAttestReply(reply))
+      await stream.close({ signal })
+    })
   }
 
   async #serve(stream: MeshStream, peerId: string): Promise<void> {

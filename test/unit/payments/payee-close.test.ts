@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { amount, CLIENT_PEER, PAYEE_ADDRESS, PAYER_ADDRESS } from '../../support/payment-pair.ts'
+import { amount, CLIENT_PEER, Gate, PAYEE_ADDRESS, PAYER_ADDRESS } from '../../support/payment-pair.ts'
 import { PayeeBench } from './payee-fixture.ts'
 
 describe('a payee that agrees to close', () => {
@@ -227,6 +227,23 @@ describe('a payee that agrees to close', () => {
     await bench.payee.refresh(bench.channel)
     const { validUntil } = await agree()
     assert.equal(validUntil, Math.floor((bench.chain.nowMs + bench.chain.log.length + 50_000) / 1000) + 3_600)
+  })
+
+  it('waits for a claim that is under way before it agrees, but only as long as it is asked to', async () => {
+    await bench.job('a', 40, 30)
+    const landed = new Gate()
+    bench.chain.before = call => (call === 'claim' ? landed.passed : undefined)
+    const claim = bench.payee.claim(bench.channel)
+    const stop = new AbortController()
+    const impatient = assert.rejects(bench.payee.closeRequested(bench.channel, CLIENT_PEER, { signal: stop.signal }), {
+      code: 'CANCELLED'
+    })
+    stop.abort()
+    await impatient
+    const agreed = agree()
+    landed.open()
+    await claim
+    assert.equal((await agreed).cumulative, 40n)
   })
 
   it('refuses while jobs run, to strangers, and once it is closed', async () => {
