@@ -206,7 +206,9 @@ export interface RecoveredChannels {
 export interface WatchInit {
   files: readonly string[]
   network?: Network
-  endpointOf: (network: Network) => Promise<{ endpoint: string; apiKey?: string }>
+  endpointOf: (
+    network: Network
+  ) => Promise<{ endpoint: string; apiKey?: string; fallbacks: Array<{ endpoint: string }> }>
   intervalMs?: number
   claimAbove?: NanoTon
   now: boolean

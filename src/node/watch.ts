@@ -16,8 +16,10 @@ export interface WatchInit {
   files: readonly string[]
   /** @default that of the first file */
   network?: Network
-  /** toncenter v2 API of a network. */
-  endpointOf: (network: Network) => Promise<{ endpoint: string; apiKey?: string }>
+  /** toncenter v2 API of a network. With fallbacks, what decides over money has to be shown by two servers. */
+  endpointOf: (
+    network: Network
+  ) => Promise<{ endpoint: string; apiKey?: string; fallbacks: Array<{ endpoint: string }> }>
   /** Longest time between two looks, milliseconds. @default one that fits the challenge period */
   intervalMs?: number
   /** Claims also while the channel is open, as soon as more than this is due. @default never */
@@ -124,10 +126,9 @@ function networkOf(read: readonly ReadVoucher[]): Network {
 
 /** The key signs nothing: only what needs no wallet is asked for. */
 async function openChain(network: Network, { endpointOf }: WatchInit): Promise<GuardChain> {
-  const { endpoint, apiKey } = await endpointOf(network)
+  const endpoints = await endpointOf(network)
   const key = ed25519FromSeed(systemRandom.bytes(32))
-  const globalId = GLOBAL_IDS[network]
-  const { chain } = await createTon({}, { endpoint, globalId, key, ...(apiKey === undefined ? {} : { apiKey }) })
+  const { chain } = await createTon({}, { ...endpoints, globalId: GLOBAL_IDS[network], key })
   return chain
 }
 

@@ -4,15 +4,15 @@ import { UsageError } from '../../core/errors.ts'
 import { formatTon, type NanoTon } from '../../core/nano-ton.ts'
 import type { CommandContext } from '../context.ts'
 import { newCommand } from '../new-command.ts'
-import type { WatchEvent } from '../node-port.ts'
-import { amount, decimalNumber, httpUrl, oneOf } from '../option-values.ts'
+import type { WatchEvent, WatchInit } from '../node-port.ts'
+import { amount, decimalNumber, each, httpUrl, oneOf } from '../option-values.ts'
 import { readSimnetFile } from '../simnet-file.ts'
 import { spanText } from '../step-text.ts'
 import { safeLine } from '../terminal-text.ts'
 
 interface WatchOptions {
   network?: Network
-  endpoint?: string
+  endpoint?: string[]
   interval?: number
   above?: NanoTon
   now?: boolean
@@ -47,8 +47,9 @@ export function watchCommand(context: CommandContext): Command {
     )
     .option(
       '--endpoint <url>',
-      "toncenter v2 API (default: toncenter.com, or the local simnet's); $COCOON_CHAIN_API_KEY is its key",
-      httpUrl('--endpoint')
+      "toncenter v2 API (default: toncenter.com, or the local simnet's); $COCOON_CHAIN_API_KEY is its key. With a second one,\n" +
+        'of somebody else, both have to agree',
+      each(httpUrl('--endpoint'))
     )
     .option(
       '--interval <seconds>',
@@ -68,7 +69,7 @@ async function watch(context: CommandContext, files: string[], options: WatchOpt
     {
       files,
       now: now === true,
-      endpointOf: name => endpointOf(context, name, options.endpoint),
+      endpointOf: name => endpointOf(context, name, options.endpoint ?? []),
       onEvent: event => output.result(eventObject(event), () => describeEvent(event, Date.now())),
       ...(network === undefined ? {} : { network }),
       ...(interval === undefined ? {} : { intervalMs: interval * 1000 }),
@@ -88,8 +89,8 @@ async function watch(context: CommandContext, files: string[], options: WatchOpt
 async function endpointOf(
   { io }: CommandContext,
   network: Network,
-  given: string | undefined
-): Promise<{ endpoint: string; apiKey?: string }> {
+  [given, ...others]: string[]
+): ReturnType<WatchInit['endpointOf']> {
   const apiKey = io.env['COCOON_CHAIN_API_KEY'] ?? ''
   const simnet = network === 'simnet' && given === undefined ? await readSimnetFile(io) : undefined
   const endpoint =
@@ -100,7 +101,8 @@ async function endpointOf(
       'No simnet runs on this machine: name the URL of the chain that the vouchers are for with --endpoint'
     )
   }
-  return { endpoint, ...(apiKey === '' ? {} : { apiKey }) }
+  const fallbacks = others.map(other => ({ endpoint: other }))
+  return { endpoint, fallbacks, ...(apiKey === '' ? {} : { apiKey }) }
 }
 
 /** Amounts in nanotons under names that say so. */

@@ -53,10 +53,16 @@ describe('cocoon-node watch', () => {
     )
     assert.deepEqual(await init.endpointOf('testnet'), {
       endpoint: 'https://testnet.toncenter.com/api/v2/jsonRPC',
-      apiKey: 'k'
+      apiKey: 'k',
+      fallbacks: []
     })
     await assert.rejects(init.endpointOf('simnet'), { code: 'CHAIN_URL_MISSING' })
     assert.deepEqual(run.node.calls, [])
+    await run.run(['watch', 'a.voucher', '--endpoint', 'http://a', '--endpoint', 'http://b'])
+    assert.deepEqual(await inits[1]?.endpointOf('simnet'), {
+      endpoint: 'http://a',
+      fallbacks: [{ endpoint: 'http://b' }]
+    })
   })
 
   it('prints one line an event', async () => {

@@ -110,7 +110,7 @@ describe('voucher files of others', () => {
     const init = {
       now: false,
       // Nobody listens there.
-      endpointOf: async () => ({ endpoint: 'http://127.0.0.1:9/api/v2/jsonRPC' }),
+      endpointOf: async () => ({ endpoint: 'http://127.0.0.1:9/api/v2/jsonRPC', fallbacks: [] }),
       onEvent: (event: WatchEvent) => void events.push(event)
     }
     const stop = new AbortController()
