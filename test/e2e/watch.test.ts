@@ -68,6 +68,10 @@ describe('a provider that is killed while its client closes the channel alone', 
     assert.equal(seen('watching')?.['amountNano'], String(promised))
     const before = await balance(client, seen('watching')?.['payeeAddress'])
 
+    await mesh.post('/simnet/faults', { down: true })
+    await saw('trouble')
+    await mesh.post('/simnet/faults', { down: false })
+
     const closing = await runCli(['channel', 'close', '--alone', channel, '--home', clientHome, '--json'])
     assert.equal(closing.code, 0, closing.stderr)
     await saw('claimed')
