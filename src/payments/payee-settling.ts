@@ -1,5 +1,5 @@
 import type { AbortOptions } from '../core/abort.ts'
-import { maxNano } from '../core/nano-ton.ts'
+import { errorCode } from '../core/errors.ts'
 import { Turns } from '../core/turns.ts'
 import type { ChainReceipt } from './chain.ts'
 import { claimable, highestVoucher, isBound, requireOwner } from './payee-channel.ts'
@@ -10,13 +10,13 @@ import { abortable, SharedRuns } from './shared-runs.ts'
 
 /** How the payee gets its money: claims of the highest voucher, and agreements to close at what was delivered. */
 export class PayeeSettling {
-  readonly #components: Pick<PayeeComponents, 'chain' | 'clock' | 'key'>
+  readonly #components: Pick<PayeeComponents, 'chain' | 'clock' | 'key' | 'logger'>
   readonly #desk: PayeeDesk
   readonly #claims = new SharedRuns<ChainReceipt | undefined>()
   /** A claim under way would make a smaller agreement worthless, and an agreement a larger claim unfair. */
   readonly #turns = new Turns()
 
-  constructor(components: Pick<PayeeComponents, 'chain' | 'clock' | 'key'>, desk: PayeeDesk) {
+  constructor(components: Pick<PayeeComponents, 'chain' | 'clock' | 'key' | 'logger'>, desk: PayeeDesk) {
     this.#components = components
     this.#desk = desk
   }
@@ -58,16 +58,30 @@ export class PayeeSettling {
     const { openedLt, cumulative, signature } = voucher
     const order = { openedLt, cumulative, signature }
     const startedAtMs = clock.nowMs()
-    const receipt = await (externally ? chain.claimExternally(channel, order) : chain.claim(channel, order))
-    await this.#desk.change(channel, c => {
-      if (c.openedLt !== openedLt) {
-        return c
+    const receipt = await (externally ? chain.claimExternally(channel, order) : chain.claim(channel, order)).catch(
+      async (err: unknown) => {
+        await this.#look(channel)
+        // Somebody else claimed it, or an earlier claim of ours landed after all.
+        if (errorCode(err) === 'NOTHING_TO_CLAIM' && claimable(this.#desk.must(channel)) === 0n) {
+          return undefined
+        }
+        throw err
       }
-      const settled = maxNano(c.settled, cumulative)
+    )
+    // What was paid is the chain's to say: a channel that storage fees ate into pays less than the voucher.
+    await this.#look(channel)
+    await this.#desk.change(channel, c => {
+      const beyond = c.openedLt === openedLt && c.settled >= cumulative && c.accepted > c.settled
       // What is accepted beyond this claim came after it was begun.
-      const unclaimedSinceMs = c.accepted > settled ? Math.max(c.unclaimedSinceMs, startedAtMs) : 0
-      return { ...c, settled, unclaimedSinceMs }
+      return beyond && c.unclaimedSinceMs < startedAtMs ? { ...c, unclaimedSinceMs: startedAtMs } : c
     })
     return receipt
+  }
+
+  /** Books what the chain says now; if it says nothing, the next look does. */
+  async #look(channel: string): Promise<void> {
+    await this.#desk.read(channel).catch((err: unknown) => {
+      this.#components.logger.debug('channel not read after a claim', { channel, code: errorCode(err) })
+    })
   }
 }

@@ -221,6 +221,33 @@ describe('a payee that agrees to close', () => {
     assert.deepEqual([bench.chain.paid.get(PAYEE_ADDRESS), bench.chain.paid.get(PAYER_ADDRESS)], [30n, 970n])
   })
 
+  it('books what the chain paid, which may be less than the voucher, and believes no receipt', async () => {
+    await bench.job('a', 30, 30)
+    bench.alter = view => ({ ...view, settled: amount(view.settled > 12n ? 12n : view.settled) })
+    await bench.payee.claim(bench.channel)
+    assert.deepEqual([bench.held.settled, bench.held.claimable], [12n, 18n])
+    bench.alter = view => view
+    await bench.payee.refresh(bench.channel)
+    assert.deepEqual([bench.held.settled, bench.held.claimable], [30n, 0n])
+  })
+
+  it('P37 finds out that a claim landed whose answer was lost, and does not send it for ever', async () => {
+    await bench.job('a', 30, 30)
+    bench.chain.after = call => {
+      if (call === 'claim') {
+        bench.silent = true
+        throw new Error('the answer is lost')
+      }
+    }
+    await assert.rejects(bench.payee.claim(bench.channel))
+    assert.equal(bench.held.claimable, 30n)
+    bench.silent = false
+    bench.chain.after = () => undefined
+    assert.equal(await bench.payee.claim(bench.channel), undefined)
+    assert.equal(bench.held.claimable, 0n)
+    assert.equal(bench.chain.count('claim'), 1)
+  })
+
   it('keeps an agreement valid by the chain’s clock where ours is behind', async () => {
     await bench.job('a', 30, 30)
     bench.lagMs = -50_000
