@@ -9,7 +9,7 @@ export interface Verdict {
   elapsedMs: number
 }
 
-/** Messages of the stateful property: it comes after all tests of single messages. */
+/** Messages of the stateful property for a mutant: it comes after all tests of single messages. */
 const OPERATIONS = 1_500
 
 /** Which tests to run first: `claim: over the deposit` is about claims. */
@@ -36,11 +36,18 @@ export interface Original {
   hash: string
 }
 
-/** Tests the contract as it is. Unless it passes, a test that fails says nothing about a mutant. */
-export async function testOriginal(source: string, options: JudgeOptions): Promise<SuiteResult & Original> {
+/**
+ * Tests the contract as it is. Unless it passes, a test that fails says nothing about a mutant.
+ *
+ * @param options with the messages of the stateful property, at least
+ */
+export async function testOriginal(
+  source: string,
+  options: JudgeOptions & Pick<SuiteOptions, 'operations'>
+): Promise<SuiteResult & Original> {
   const { code, hash } = await compile(source)
   await writeFile(options.codePath, code)
-  const result = await runSuite(behaviourTests(options.tests), { ...options, operations: OPERATIONS })
+  const result = await runSuite(behaviourTests(options.tests), options)
   return { ...result, source, hash }
 }
 

@@ -10,8 +10,8 @@ import { behaviourTests, PROPERTY, showTests } from './suite.ts'
 const USAGE = `npm run mutants                          every mutant of contracts/channel.tolk: a contract test has to fail for each
 npm run mutants -- <part of a name> …    those only
 npm run mutants -- --tests <part of a name> …      with those test files only, such as "stateful"
-npm run mutants -- --property [--operations <n>]
-                                         the contract as it is, in random schedules of at least n messages (10000)`
+npm run mutants -- --property            no mutants: random schedules against the contract as it is, and what they met
+npm run mutants -- --operations <n>      messages of random schedules for the contract as it is, at least (10000)`
 
 const AT_A_TIME = 2
 
@@ -45,7 +45,7 @@ async function main(): Promise<number> {
     })
   }
   try {
-    return await run(folder, mutants, { tests: values.tests, signal: stop.signal })
+    return await run(folder, mutants, { tests: values.tests, operations, signal: stop.signal })
   } catch (err) {
     console.error(err instanceof Error ? err.message : err)
     return 1
@@ -57,7 +57,7 @@ async function main(): Promise<number> {
 async function run(
   folder: string,
   mutants: readonly Mutant[],
-  options: { tests: string; signal: AbortSignal }
+  options: { tests: string; operations: number; signal: AbortSignal }
 ): Promise<number> {
   const started = performance.now()
   const path = (name: number | 'original'): string => join(folder, `${name}.boc`)

@@ -7,9 +7,9 @@ import { MUTANTS } from './list.ts'
 import { compile, countFinds, mutate, readSource } from './mutant.ts'
 import { behaviourTests, PROPERTY, runSuite } from './suite.ts'
 
-/** A check that is missing and money that goes astray. */
-const QUICK = ['finish: before its time', 'claim: no change for others']
-const QUICK_TESTS = ['channel.test.js']
+/** What would cost the payee and what would cost the payer most, and the tests that find it soonest. */
+const QUICK = ['finish: before its time', 'coop: the payee alone']
+const QUICK_TESTS = ['channel-refuse-close.test.js']
 
 describe('mutants of the channel contract', () => {
   const source = readSource()
