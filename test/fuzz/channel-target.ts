@@ -176,7 +176,7 @@ function jobMessages(world: ChannelWorld): Uint8Array[] {
     world.opening(world.idleTerms, idle, 3),
     world.opening(world.idleTerms, highest, 4),
     world.opening(busyTerms, world.stale, 5),
-    ...[...world.spent, world.stale, { ...highest, cumulative: amount(95) }].map(voucher => ({
+    ...[...world.spent, world.stale, { ...highest, cumulative: amount(900) }].map(voucher => ({
       type: 'voucher' as const,
       voucher: encodeVoucher(voucher)
     })),
