@@ -270,7 +270,7 @@ describe('job session and money', () => {
     async function dear(places = 1): Promise<Bench> {
       const bench = new Bench()
       bench.prices = DEAR_PROMPTS
-      bench.patienceMs = 20
+      bench.patienceMs = 300
       return bench.setUp(places)
     }
 
@@ -328,7 +328,7 @@ describe('job session and money', () => {
         await session
         assert.equal((await bench.rest()).at(-1)?.type, 'done')
       }
-      bench.patienceMs = 20
+      bench.patienceMs = 300
       for (let n = 0; n < 3; n++) {
         await leave(bench, 40 + n, 'gone', 84)
       }
