@@ -23,3 +23,11 @@ export const JOB_EXPOSURE = tokenCost(PRICES, {
 export const MODEL_DIGEST = new Uint8Array(32).fill(5)
 export const CLIENT_PEER = '12D3KooWCrashPayer'
 export const PROVIDER_PEER = '12D3KooWCrashPayee'
+
+/**
+ * Whether the scripted enclave takes its time, as a model does: where it answers at once, a running job uses what came to
+ * open another one. A job's limit says which: even ones take their time.
+ */
+export function takesItsTime(maxCompletionTokens: number): boolean {
+  return maxCompletionTokens % 2 === 0
+}

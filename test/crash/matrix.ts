@@ -18,11 +18,14 @@ interface Target {
   recovering: boolean
   /** Whether it was seen where nobody had died, so that it is taken each time: it has to be hit in this operation. */
   always: boolean
+  /** Whether it was the first to be hit of its operation: then it does count if it was not. */
+  first: boolean
   tries: number
 }
 
 /** A step that is not taken every time is given up after so many sessions in which somebody was to die at it. */
 const MAX_TRIES = { always: 4, sometimes: 2 }
+const KILLS_PER_OPERATION = 3
 const EXTRA_SHARE = 0.15
 const BOTH_SHARE = 0.12
 const AGAIN_SHARE = 0.15
@@ -72,13 +75,17 @@ export class Matrix {
     const seed = `${this.#seed}/${++this.#sessions}`
     const targets: Target[] = []
     const kills = SCRIPT.flatMap(({ name }) => {
-      const at = this.#open.findIndex(({ operation }) => operation === name)
-      const target = at < 0 ? undefined : this.#open.splice(at, 1)[0]
-      if (target === undefined) {
-        return this.#extra(name)
+      const planned: PlannedKill[] = []
+      // An operation that was killed is done again, and most of its steps are taken again.
+      for (let target = this.#take(name); target !== undefined; target = this.#take(name)) {
+        target.first = planned.length === 0
+        targets.push(target)
+        planned.push(...this.#kills(target))
+        if (planned.length >= KILLS_PER_OPERATION) {
+          return planned
+        }
       }
-      targets.push(target)
-      return this.#kills(target)
+      return planned.length > 0 ? planned : this.#extra(name)
     })
     this.#pending.set(seed, targets)
     return { seed, kills }
@@ -89,7 +96,7 @@ export class Matrix {
     const hit = new Set(kills.flatMap(kill => [placeOf(kill), `${kill.operation}|${placeOf(kill)}`]))
     for (const target of this.#pending.get(plan.seed) ?? []) {
       if (!hit.has(nameOf(target))) {
-        target.tries++
+        target.tries += target.first ? 1 : 0
         // The first time is the likeliest to come again.
         target.times = 1
         ;(target.tries < MAX_TRIES[target.always ? 'always' : 'sometimes'] ? this.#open : this.#missed).push(target)
@@ -103,18 +110,37 @@ export class Matrix {
     )
   }
 
+  /** A step has to be hit in each operation that takes it always, and in each way at least once. */
   #learnSteps({ operation, role, taken, after, recovering }: TakenSteps, always: boolean): void {
-    for (const [name, times] of taken) {
+    for (const [name, times] of shuffle(this.#random, [...taken])) {
       const [step, phase] = name.split('|') as [string, KillPhase]
-      for (const one of phase === 'after' ? [phase, 'torn' as const] : [phase]) {
-        const target: Target = { operation, role, step, phase: one, times, after, recovering, always, tries: 0 }
-        if (!this.#known.has(nameOf(target))) {
+      const ways = phase === 'after' ? [phase, 'torn' as const] : [phase]
+      for (const way of shuffle(this.#random, ways)) {
+        const target: Target = {
+          operation,
+          role,
+          step,
+          phase: way,
+          times,
+          after,
+          recovering,
+          always,
+          first: true,
+          tries: 0
+        }
+        const places = [placeOf(target), ...(always ? [`${operation}|${role}|${step}`] : [])]
+        if (places.some(place => !this.#known.has(place))) {
           this.#targets++
           this.#open.push(target)
         }
-        this.#known.add(nameOf(target)).add(placeOf(target))
+        places.forEach(place => this.#known.add(place))
       }
     }
+  }
+
+  #take(name: string): Target | undefined {
+    const at = this.#open.findIndex(({ operation }) => operation === name)
+    return at < 0 ? undefined : this.#open.splice(at, 1)[0]
   }
 
   #kills({ operation, role, step, phase, times, after, recovering }: Target): PlannedKill[] {

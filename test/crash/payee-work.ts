@@ -12,6 +12,8 @@ import { ScriptedEnclave } from './scripted-enclave.ts'
 import type { SideParts } from './side-setup.ts'
 import { type ProtocolHandler, SocketMesh } from './socket-mesh.ts'
 
+/** Blocks come every few milliseconds here, and so do top-ups. */
+const REREAD_MS = 50
 const MINIMUM_DEPOSIT = nanoTon(100_000_000n)
 
 /** A provider's work, by the provider's own code: jobs, vouchers, claims, closes. */
@@ -28,7 +30,7 @@ export class PayeeWork {
     this.#slots = new Slots(8, clock)
     this.#payee = new PayeeChannels(
       { ledger, chain, clock, logger, key, payeeAddress: wallet.address },
-      { minimumDeposit: MINIMUM_DEPOSIT, minimumChallengeSeconds: 1, viewMaxAgeMs: 500 }
+      { minimumDeposit: MINIMUM_DEPOSIT, minimumChallengeSeconds: 1, rereadMs: REREAD_MS }
     )
   }
 

@@ -55,7 +55,8 @@ function jobs(
   cancelAfter?: number
 ): Promise<unknown> {
   const work: JobWork[] = Array.from({ length: count }, () => ({
-    tokens: 20 + Math.floor(random() * 40),
+    // Several at once take their time.
+    tokens: 20 + 2 * Math.floor(random() * 20) + (count > 1 ? 0 : 1),
     ...(cancelAfter === undefined ? {} : { cancelAfter })
   }))
   onJobs(count)

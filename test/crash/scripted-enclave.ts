@@ -1,8 +1,11 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { sha256 } from '../../src/core/bytes.ts'
 import type { EnclaveEvent, EnclaveJob, EnclaveRun } from '../../src/enclave/index.ts'
 import { ResponseKey, responseSealer } from '../../src/seal/index.ts'
 import { encodeAnswerEvent } from '../../src/wire/answer-event.ts'
-import { PROMPT_TOKENS } from './job-terms.ts'
+import { PROMPT_TOKENS, takesItsTime } from './job-terms.ts'
+
+const CHUNK_MS = 4
 
 /** Both ends of a job derive the answer's key from its id: nothing here is secret. */
 export function jobResponseKey(jobId: Uint8Array): ResponseKey {
@@ -49,6 +52,7 @@ class ScriptedRun implements EnclaveRun {
       if (this.#cancelled) {
         break
       }
+      await (takesItsTime(maxCompletionTokens) ? delay(CHUNK_MS) : undefined)
       const most = Math.min(this.#granted, maxCompletionTokens) - completionTokens
       completionTokens += 1 + Math.floor(Math.random() * Math.min(most, 4))
       const text = encodeAnswerEvent({ type: 'text', text: Uint8Array.of(97) })
