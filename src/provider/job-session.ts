@@ -62,6 +62,13 @@ interface Work {
   maxCost: NanoTon
 }
 
+/** A job on its way into the books. */
+interface Booking {
+  /** Resolves before the write, once nothing can refuse it but the disk. */
+  checked: Promise<unknown>
+  started: Promise<PayeeJob>
+}
+
 /** Serves one job stream from its opening message to the receipt (design §4, step 5). Never throws. */
 export class JobSession {
   readonly #components: JobSessionComponents
@@ -168,9 +175,43 @@ export class JobSession {
     prompt: UnpaidPrompt,
     stop: AbortSignal
   ): Promise<NanoTon> {
-    const { enclave } = this.#components
-    const { channel } = first
     const booking = this.#book(first, work, stop)
+    let run: EnclaveRun | undefined
+    try {
+      run = await this.#begin(open, work, first, booking, stop)
+      const job = await booking.started
+      const relay = new AnswerRelay(
+        {
+          job,
+          prompt,
+          stop,
+          patiently: wait => this.#patiently(stop, wait),
+          send: message => this.#send(message),
+          close: () => this.#close(),
+          clientEnded: () => this.#ended.signal.aborted && !this.#stopping.aborted
+        },
+        { ...this.#init, maxCost: work.maxCost }
+      )
+      return await relay.run(run)
+    } finally {
+      run?.cancel()
+      // Whatever broke before the relay had it: a job must not stay open in the books, nor keep its money.
+      await booking.started.then(
+        job => job.end(job.charged),
+        () => undefined
+      )
+    }
+  }
+
+  /** Hands the request to the enclave, once it is all here and the first payment can be refused by nothing but the disk. */
+  async #begin(
+    open: OpenMessage,
+    work: Work,
+    first: Voucher,
+    booking: Booking,
+    stop: AbortSignal
+  ): Promise<EnclaveRun> {
+    const { channel, openedLt } = first
     if (work.body.kind === 'later') {
       await booking.started
     }
@@ -181,7 +222,7 @@ export class JobSession {
     })
     // The enclave reads the prompt while the books are written: nothing is released before both are done.
     await booking.checked
-    const run = enclave.run(
+    const run = this.#components.enclave.run(
       {
         jobId: open.jobId,
         recipient: work.recipient,
@@ -189,7 +230,7 @@ export class JobSession {
         maxCompletionTokens: work.maxCompletionTokens,
         prices: this.#init.prices,
         channel,
-        openedLt: first.openedLt,
+        openedLt,
         grantedTokens: this.#init.windowTokens,
         // A peer id's text is its multihash in base58.
         clientPeerId: fromString(this.#peerId, 'base58btc')
@@ -197,30 +238,11 @@ export class JobSession {
       { signal: stop }
     )
     this.#readUpward(run, channel, stop).catch(err => this.#ended.abort(err))
-    const started = await booking.started.catch((err: unknown) => {
-      run.cancel()
-      throw err
-    })
-    const relay = new AnswerRelay(
-      {
-        job: started,
-        prompt,
-        stop,
-        patiently: wait => this.#patiently(stop, wait),
-        send: message => this.#send(message),
-        close: () => this.#close(),
-        clientEnded: () => this.#ended.signal.aborted && !this.#stopping.aborted
-      },
-      { ...this.#init, maxCost: work.maxCost }
-    )
-    return relay.run(run)
+    return run
   }
 
-  /**
-   * Begins the job in the books with its first payment: the price of a window, so that nobody's prompt is read for
-   * nothing. `checked` resolves before the write, once nothing can refuse it but the disk.
-   */
-  #book(first: Voucher, work: Work, stop: AbortSignal): { checked: Promise<unknown>; started: Promise<PayeeJob> } {
+  /** Begins the job in the books with its first payment: the price of a window, so that nobody's prompt is read for nothing. */
+  #book(first: Voucher, work: Work, stop: AbortSignal): Booking {
     let onChecked!: () => void
     const checked = new Promise<void>(resolve => {
       onChecked = resolve

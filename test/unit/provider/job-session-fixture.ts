@@ -185,6 +185,7 @@ export class Bench extends PaymentPair {
     assert.ok(last?.type === 'failed', `ended with ${last?.type ?? 'nothing'}`)
     assert.equal(last.code, code)
     assert.equal(this.slots.free, this.slots.total)
+    assert.ok(this.payee.list().every(({ runningJobs }) => runningJobs === 0))
     return last
   }
 }

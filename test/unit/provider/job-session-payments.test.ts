@@ -158,6 +158,23 @@ describe('job session and money', () => {
     assert.equal(bench.enclave.jobs.length, 0)
   })
 
+  it('keeps nothing of a paid job whose request never came whole, or that the enclave did not take', async () => {
+    const large = new Uint8Array(50_000).fill(5)
+    const body = { kind: 'later' as const, sizeBytes: large.byteLength, digest: sha256(large) }
+    const bench = await new Bench().setUp()
+    let session = bench.serve()
+    await bench.begin({ body })
+    await bench.send({ type: 'part', bytes: large.subarray(0, 9) })
+    await bench.refused(session, 'BODY_MISMATCH')
+    bench.enclave.run = () => {
+      throw new EnvironmentError('ENCLAVE_DIED', 'It is gone')
+    }
+    session = bench.serve()
+    await bench.begin({ jobId: id(2) })
+    await bench.refused(session, 'PROVIDER_FAILED')
+    await bench.payee.closeRequested(bench.channel, CLIENT_PEER_ID)
+  })
+
   it('P23 takes a payment that comes before anybody reads, while the request comes, or while the enclave works', async () => {
     const large = new Uint8Array(50_000).fill(5)
     const body = { kind: 'later' as const, sizeBytes: large.byteLength, digest: sha256(large) }
