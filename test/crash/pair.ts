@@ -129,6 +129,8 @@ export class Pair {
   async closeBooks(deposits: ReadonlyArray<readonly bigint[]>): Promise<void> {
     await Promise.all([...this.#sides.values()].map(side => side.kill()))
     await this.#parts.chain.settled()
+    // Of two views of one second of the chain, neither is known to be the later: the last look comes after all others.
+    await this.#parts.chain.nextSecond()
     const facts = await Promise.all(ROLES.map(role => readBooks(role, this.#init(role))))
     ROLES.forEach((role, at) => this.oracle.restarted(role, facts[at] ?? []))
     const { payer, payee } = this.#starts as Record<Role, WalletStart>

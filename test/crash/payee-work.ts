@@ -15,6 +15,11 @@ import { type ProtocolHandler, SocketMesh } from './socket-mesh.ts'
 /** Blocks come every few milliseconds here, and so do top-ups. */
 const REREAD_MS = 50
 const MINIMUM_DEPOSIT = nanoTon(100_000_000n)
+/**
+ * More than is ever signed here: under a challenge period of two seconds a look at the chain is old after a fifth of one,
+ * which a busy machine may take for it.
+ */
+const BLIND_EXPOSURE = nanoTon(100_000_000_000n)
 
 /** A provider's work, by the provider's own code: jobs, vouchers, claims, closes. */
 export class PayeeWork {
@@ -30,7 +35,12 @@ export class PayeeWork {
     this.#slots = new Slots(8, clock)
     this.#payee = new PayeeChannels(
       { ledger, chain, clock, logger, key, payeeAddress: wallet.address },
-      { minimumDeposit: MINIMUM_DEPOSIT, minimumChallengeSeconds: 1, rereadMs: REREAD_MS }
+      {
+        minimumDeposit: MINIMUM_DEPOSIT,
+        minimumChallengeSeconds: 1,
+        rereadMs: REREAD_MS,
+        blindExposure: BLIND_EXPOSURE
+      }
     )
   }
 
