@@ -39,10 +39,21 @@ export class ChannelBook<T extends { channel: string }> {
    * the record stays as it was.
    *
    * @param committed runs in the same turn, right after the new record took effect
-   * @throws {EnvironmentError} `LEDGER_WRITE_FAILED`, and whatever `change` throws
+   * @param ready work that began before the turn: `change` is not called until it is done, and sees the record as it is then
+   * @throws {EnvironmentError} `LEDGER_WRITE_FAILED`, and whatever `change` and `ready` throw
    */
-  update(channel: string, change: RecordChange<T>, committed?: (record: T) => void): Promise<T> {
+  update(
+    channel: string,
+    change: RecordChange<T>,
+    committed?: (record: T) => void,
+    ready?: Promise<unknown>
+  ): Promise<T> {
+    // Its turn may come long after it failed.
+    ready?.catch(() => undefined)
     return this.#turns.take(channel, async () => {
+      if (ready !== undefined) {
+        await ready
+      }
       const current = this.#records.get(channel)
       const extra: LedgerWrite[] = []
       const next = change(current, write => extra.push(write))

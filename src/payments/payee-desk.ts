@@ -58,9 +58,10 @@ export class PayeeDesk {
   change(
     channel: string,
     change: (c: PayeeChannel, also: Parameters<RecordChange<PayeeChannel>>[1]) => PayeeChannel,
-    committed?: (record: PayeeChannel) => void
+    committed?: (record: PayeeChannel) => void,
+    ready?: Promise<unknown>
   ): Promise<PayeeChannel> {
-    return this.book.update(channel, (c, also) => change(c ?? this.must(channel), also), committed)
+    return this.book.update(channel, (c, also) => change(c ?? this.must(channel), also), committed, ready)
   }
 
   /** Wakes the jobs that wait for money on a channel. */

@@ -6,8 +6,6 @@ import type { PayeeJob } from './payee-job.ts'
 
 /** What lives beside a payee's record only while the process does. */
 export class PayeeSession {
-  /** Built once: every voucher is verified with it. */
-  readonly payerKey: KeyObject
   readonly jobs = new Set<PayeeJob>()
   /** Jobs that the process before this one left behind: each may have been paid a window that we never saw. */
   interrupted = 0
@@ -26,9 +24,17 @@ export class PayeeSession {
   /** When a voucher was last credited. */
   creditedAtMs = Number.NEGATIVE_INFINITY
   readonly #listeners = new Set<() => void>()
+  readonly #rawPayerKey: Uint8Array
+  #payerKey: KeyObject | undefined
 
   constructor(record: PayeeChannel) {
-    this.payerKey = ed25519PublicKey(record.terms.payerKey)
+    this.#rawPayerKey = record.terms.payerKey
+  }
+
+  /** Built once, with the first voucher: every one is verified with it, and building takes as long as verifying. */
+  get payerKey(): KeyObject {
+    this.#payerKey ??= ed25519PublicKey(this.#rawPayerKey)
+    return this.#payerKey
   }
 
   /** What running jobs were charged, all but `except`. */

@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto'
 import type { Clock } from '../core/clock.ts'
 import type { Ed25519KeyPair } from '../core/ed25519.ts'
 import type { Logger } from '../core/logger.ts'
@@ -19,6 +20,11 @@ export interface PayeeComponents {
   payeeAddress: string
   /** Waits between looks for a new channel; injected so that tests own time. */
   delay?: (ms: number, signal?: AbortSignal) => Promise<void>
+  /**
+   * Checks a voucher's signature beside the thread that keeps the books; injected so that tests own the order of events.
+   * @default on Node's thread pool
+   */
+  verifyVoucher?: (payerKey: KeyObject, globalId: number, voucher: Voucher) => Promise<boolean>
 }
 
 export interface PayeeInit extends AdmissionRules {

@@ -5,7 +5,7 @@ import type { RecordChange } from './channel-book.ts'
 import { countAll, needsResync, type PayeeChannel, requireServing, weighVoucher, withVoucher } from './payee-channel.ts'
 import type { PayeeDesk } from './payee-desk.ts'
 import { chainBlind } from './payee-sight.ts'
-import type { AcceptedVoucher } from './payee-types.ts'
+import type { AcceptedVoucher, PayeeComponents } from './payee-types.ts'
 import { exhaustedText, PaymentRefusal } from './refusal.ts'
 import { type Voucher, verifyVoucher } from './voucher.ts'
 
@@ -14,6 +14,8 @@ export interface VouchersInit {
   overtakenMs: number
   /** The most that the first voucher after a start may add for each job that may have been under way. */
   resyncJump: NanoTon | undefined
+  /** Checks signatures beside the thread that keeps the books. */
+  verifyOnPool: NonNullable<PayeeComponents['verifyVoucher']>
 }
 
 /** What else happens in the turn and the write in which a voucher is taken. */
@@ -23,6 +25,15 @@ export interface TakeAlso {
   /** Changes the record of a voucher that only shows how old our books are. */
   resync: (next: PayeeChannel) => PayeeChannel
   committed: () => void
+}
+
+/** A voucher on its way into the books. */
+interface Arrival {
+  voucher: Voucher
+  /** Whether the payer signed it, once that is known; undefined if it was not of the channel's opening when it came. */
+  isSigned: boolean | undefined
+  /** Settles when the signature was checked. */
+  checked: Promise<void>
 }
 
 type Taken =
@@ -60,12 +71,13 @@ export class PayeeVouchers {
     also: TakeAlso = NOTHING_ELSE
   ): Promise<AcceptedVoucher> {
     await this.#desk.requireSight(channel, options)
-    const first = await this.#take(channel, voucher, also)
+    const arrival = voucher === undefined ? undefined : this.#arrive(channel, voucher)
+    const first = await this.#take(channel, arrival, also)
     if (typeof first !== 'string') {
       return first
     }
     await this.#desk.reread(channel, options)
-    const second = await this.#take(channel, voucher, also)
+    const second = await this.#take(channel, arrival, also)
     if (typeof second !== 'string') {
       return second
     }
@@ -90,15 +102,18 @@ export class PayeeVouchers {
     return c.needsResync || this.#isJump(c, voucher) ? countAll(next, this.#desk.session(c).charged()) : next
   }
 
-  /** @throws {PaymentRefusal} `VOUCHER_FOREIGN`, `VOUCHER_SIGNATURE_INVALID` */
-  verify(c: PayeeChannel, voucher: Voucher): void {
+  /**
+   * @param isSigned the signature's check if it was made already
+   * @throws {PaymentRefusal} `VOUCHER_FOREIGN`, `VOUCHER_SIGNATURE_INVALID`
+   */
+  verify(c: PayeeChannel, voucher: Voucher, isSigned?: boolean): void {
     if (voucher.channel !== c.channel || voucher.openedLt !== c.openedLt) {
       throw new PaymentRefusal(
         'VOUCHER_FOREIGN',
         `The voucher is of another opening than ${c.channel}, or another channel`
       )
     }
-    if (!verifyVoucher(this.#desk.session(c).payerKey, c.terms.globalId, voucher)) {
+    if (!(isSigned ?? verifyVoucher(this.#desk.session(c).payerKey, c.terms.globalId, voucher))) {
       throw new PaymentRefusal(
         'VOUCHER_SIGNATURE_INVALID',
         `The voucher for ${c.channel} is not signed with the payer's key`
@@ -106,16 +121,35 @@ export class PayeeVouchers {
     }
   }
 
+  /**
+   * Begins to check the signature before the channel's turn comes: the check then runs beside other channels' work and
+   * this one's writes. It depends on nothing that a turn can change; everything else is decided in the turn.
+   */
+  #arrive(channel: string, voucher: Voucher): Arrival {
+    // Ours alone: what is checked is what will be stored, whatever becomes of the message it came in.
+    const held = { ...voucher, signature: voucher.signature.slice() }
+    const arrival: Arrival = { voucher: held, isSigned: undefined, checked: Promise.resolve() }
+    const c = this.#desk.must(channel)
+    if (c.channel === held.channel && c.openedLt === held.openedLt) {
+      arrival.checked = this.#init
+        .verifyOnPool(this.#desk.session(c).payerKey, c.terms.globalId, held)
+        .then(isSigned => {
+          arrival.isSigned = isSigned
+        })
+    }
+    return arrival
+  }
+
   async #take(
     channel: string,
-    voucher: Voucher | undefined,
+    arrival: Arrival | undefined,
     also: TakeAlso
   ): Promise<AcceptedVoucher | 'over-deposit' | 'unseen'> {
     let taken: Taken | undefined
     const record = await this.#desk.change(
       channel,
       (c, write) => {
-        taken = this.#weigh(c, voucher)
+        taken = this.#weigh(c, arrival)
         switch (taken.kind) {
           case 'taken':
             return this.#marked(c, also.change(taken.next, write))
@@ -129,9 +163,10 @@ export class PayeeVouchers {
         if (taken?.kind === 'taken') {
           // First what came with it: jobs that wait for money must not be charged what pays for the job that begins here.
           also.committed()
-          this.#noteCredit(c, voucher, taken.credited)
+          this.#noteCredit(c, arrival?.voucher, taken.credited)
         }
-      }
+      },
+      arrival?.checked
     )
     switch (taken?.kind) {
       case 'taken':
@@ -149,15 +184,16 @@ export class PayeeVouchers {
     return next === c ? c : { ...next, charged: this.#desk.session(c).charged() }
   }
 
-  #weigh(c: PayeeChannel, voucher: Voucher | undefined): Taken {
-    if (voucher === undefined) {
+  #weigh(c: PayeeChannel, arrival: Arrival | undefined): Taken {
+    if (arrival === undefined) {
       requireServing(c)
       return { kind: 'taken', next: c, credited: ZERO_NANO_TON }
     }
+    const { voucher } = arrival
     if (c.state !== 'open') {
       requireServing(c)
     }
-    this.verify(c, voucher)
+    this.verify(c, voucher, arrival.isSigned)
     if (voucher.cumulative < c.accepted && this.#wasOvertaken(c)) {
       requireServing(c)
       return { kind: 'taken', next: c, credited: ZERO_NANO_TON }

@@ -30,7 +30,7 @@ import type {
   PayeeJobInit
 } from './payee-types.ts'
 import { PayeeVouchers } from './payee-vouchers.ts'
-import type { Voucher } from './voucher.ts'
+import { type Voucher, verifyVoucherOnPool } from './voucher.ts'
 
 /** How long a channel is listed after it was closed and no longer used. */
 const CLOSED_KEPT_MS = 30 * 86_400_000
@@ -53,7 +53,8 @@ export class PayeeChannels {
     this.#arrivals = new PayeeArrivals(this.#desk, init.arrivalMs ?? 0, components.delay)
     this.#vouchers = new PayeeVouchers(this.#desk, clock, {
       overtakenMs: init.overtakenMs ?? 2_000,
-      resyncJump: init.resyncJump
+      resyncJump: init.resyncJump,
+      verifyOnPool: components.verifyVoucher ?? verifyVoucherOnPool
     })
     this.#settling = new PayeeSettling(components, this.#desk)
     this.#jobs = new PayeeJobs(this.#desk, this.#vouchers, clock)

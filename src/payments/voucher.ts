@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import { parseRawAddress } from '../core/address.ts'
-import { type Ed25519KeyPair, ed25519Sign, ed25519Verify } from '../core/ed25519.ts'
+import { type Ed25519KeyPair, ed25519Sign, ed25519Verify, ed25519VerifyOnPool } from '../core/ed25519.ts'
 import type { NanoTon } from '../core/nano-ton.ts'
 import { decodeAmount, encodeAmount, requireBytes, requireField } from '../wire/check.ts'
 import type { SignedVoucher } from '../wire/generated/job.ts'
@@ -31,6 +31,11 @@ export function signVoucher(key: Ed25519KeyPair, globalId: number, fields: Vouch
 /** Whether the payer's key signed exactly this, for this network. `payerKey` is a cached `KeyObject`: see `ed25519PublicKey`. */
 export function verifyVoucher(payerKey: KeyObject, globalId: number, voucher: Voucher): boolean {
   return ed25519Verify(payerKey, hashVoucher(globalId, voucher), voucher.signature)
+}
+
+/** The same on the thread pool. The voucher must not be changed before it resolves. */
+export async function verifyVoucherOnPool(payerKey: KeyObject, globalId: number, voucher: Voucher): Promise<boolean> {
+  return ed25519VerifyOnPool(payerKey, hashVoucher(globalId, voucher), voucher.signature)
 }
 
 export function encodeVoucher(voucher: Voucher): SignedVoucher {

@@ -3,7 +3,7 @@ import { silentLogger } from '../../src/core/logger.ts'
 import { type NanoTon, nanoTon } from '../../src/core/nano-ton.ts'
 import type { ChannelTerms } from '../../src/payments/chain.ts'
 import type { DepositPolicy, PaidProvider, PayeeInit, PayerInit } from '../../src/payments/index.ts'
-import { Ledger, PayeeChannels, PayerChannels } from '../../src/payments/index.ts'
+import { Ledger, PayeeChannels, PayerChannels, verifyVoucher } from '../../src/payments/index.ts'
 import { payerRecord } from '../../src/payments/ledger-records.ts'
 import { decodeRecord } from '../../src/payments/record-codec.ts'
 import { FakeChain } from './fake-chain.ts'
@@ -47,6 +47,8 @@ export class PaymentPair {
   payeeDisk = new FakeLedgerDatabase()
   /** Limits and times of the payer; kept over its restarts. */
   payerInit: PayerInit = { depositExpiryMs: 90_000, pollMs: 1_000 }
+  /** Runs before the payee knows whether a voucher is signed. */
+  beforeVerify: () => Promise<void> | void = () => undefined
   payer!: PayerChannels
   payee!: PayeeChannels
   #salt = 0
@@ -88,7 +90,12 @@ export class PaymentPair {
         clock: this.clock,
         logger: silentLogger,
         key: PAYEE_KEY,
-        payeeAddress: PAYEE_ADDRESS
+        payeeAddress: PAYEE_ADDRESS,
+        // In this thread: on the pool, the order of events would not be the test's.
+        verifyVoucher: async (...voucher) => {
+          await this.beforeVerify()
+          return verifyVoucher(...voucher)
+        }
       },
       { ...RULES, ...init }
     )

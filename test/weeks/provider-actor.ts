@@ -2,7 +2,7 @@ import { ed25519FromSeed } from '../../src/core/ed25519.ts'
 import { silentLogger } from '../../src/core/logger.ts'
 import { parseTon } from '../../src/core/nano-ton.ts'
 import { type TokenPrices, tokenCost } from '../../src/core/price.ts'
-import { Ledger, PayeeChannels } from '../../src/payments/index.ts'
+import { Ledger, PayeeChannels, verifyVoucher } from '../../src/payments/index.ts'
 import { Steward } from '../../src/payments/steward.ts'
 import { StewardJournal } from '../../src/payments/steward-journal.ts'
 import { PayeeKeeper } from '../../src/payments/steward-payee.ts'
@@ -78,7 +78,9 @@ export class ProviderActor {
         clock: time,
         logger: silentLogger,
         key: this.key,
-        payeeAddress: wallet.address
+        payeeAddress: wallet.address,
+        // In this thread: time passes while another works.
+        verifyVoucher: async (...voucher) => verifyVoucher(...voucher)
       },
       {
         minimumDeposit: parseTon('0.1'),

@@ -58,6 +58,7 @@ class Race {
     const tick = (label: string) => (): Promise<void> => s.schedule(Promise.resolve(), label)
     bench.payeeDisk.before = tick('disk')
     bench.beforeView = tick('view')
+    bench.beforeVerify = tick('signature')
     bench.chain.before = call => tick(call)()
   }
 

@@ -7,6 +7,7 @@ function scheduleEverything(pair: PaymentPair, s: fc.Scheduler): void {
   const tick = (label: string) => (): Promise<void> => s.schedule(Promise.resolve(), label)
   pair.payerDisk.before = tick('payer disk')
   pair.payeeDisk.before = tick('payee disk')
+  pair.beforeVerify = tick('signature')
   pair.chain.before = call => tick(call)()
 }
 
