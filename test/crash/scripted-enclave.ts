@@ -5,7 +5,9 @@ import { ResponseKey, responseSealer } from '../../src/seal/index.ts'
 import { encodeAnswerEvent } from '../../src/wire/answer-event.ts'
 import { PROMPT_TOKENS, takesItsTime } from './job-terms.ts'
 
+/** Between two chunks, and before the first: a model reads the prompt while the jobs beside it are opened. */
 const CHUNK_MS = 4
+const FIRST_CHUNK_MS = 60
 
 /** Both ends of a job derive the answer's key from its id: nothing here is secret. */
 export function jobResponseKey(jobId: Uint8Array): ResponseKey {
@@ -52,7 +54,7 @@ class ScriptedRun implements EnclaveRun {
       if (this.#cancelled) {
         break
       }
-      await (takesItsTime(maxCompletionTokens) ? delay(CHUNK_MS) : undefined)
+      await (takesItsTime(maxCompletionTokens) ? delay(completionTokens === 0 ? FIRST_CHUNK_MS : CHUNK_MS) : undefined)
       const most = Math.min(this.#granted, maxCompletionTokens) - completionTokens
       completionTokens += 1 + Math.floor(Math.random() * Math.min(most, 4))
       const text = encodeAnswerEvent({ type: 'text', text: Uint8Array.of(97) })
