@@ -1,5 +1,5 @@
 import { type AttestationPolicy, type VerifiedEnclave, verifyAttestation } from '../attest/index.ts'
-import { type AbortOptions, anySignal } from '../core/abort.ts'
+import { type AbortOptions, withTimeLimit } from '../core/abort.ts'
 import { toHex } from '../core/bytes.ts'
 import type { Clock } from '../core/clock.ts'
 import { PeerError } from '../core/errors.ts'
@@ -71,8 +71,9 @@ export class AttestedPeers {
       return known
     }
     const { mesh, clock, chain } = this.#components
-    const signal = anySignal(options.signal, AbortSignal.timeout(EXCHANGE_TIMEOUT_MS))
-    const [reply, tip] = await Promise.all([this.#exchange(peerId, signal), chain.tip({ signal })])
+    const [reply, tip] = await withTimeLimit(EXCHANGE_TIMEOUT_MS, options.signal, signal =>
+      Promise.all([this.#exchange(peerId, signal), chain.tip({ signal })])
+    )
     const enclave = await verifyAttestation({
       ...reply,
       expectedPeerId: peerId,

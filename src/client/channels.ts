@@ -1,4 +1,4 @@
-import { type AbortOptions, anySignal, throwIfAborted } from '../core/abort.ts'
+import { type AbortOptions, throwIfAborted, withTimeLimit } from '../core/abort.ts'
 import { toHex } from '../core/bytes.ts'
 import { errorCode, PeerError } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
@@ -250,14 +250,16 @@ export class ClientChannels {
     timeoutMs: number,
     options: AbortOptions = {}
   ): Promise<Reply<T>> {
-    return exchange(this.#mesh, encodeChannelRequest(request), {
-      peerId,
-      protocol: PROTOCOLS.channel,
-      name: 'channel',
-      maxFrameBytes: LIMITS.channelFrameBytes,
-      signal: anySignal(options.signal, AbortSignal.timeout(timeoutMs)),
-      read: answer => readReply(answer, peerId, request, expected)
-    })
+    return withTimeLimit(timeoutMs, options.signal, signal =>
+      exchange(this.#mesh, encodeChannelRequest(request), {
+        peerId,
+        protocol: PROTOCOLS.channel,
+        name: 'channel',
+        maxFrameBytes: LIMITS.channelFrameBytes,
+        signal,
+        read: answer => readReply(answer, peerId, request, expected)
+      })
+    )
   }
 }
 

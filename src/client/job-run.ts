@@ -1,4 +1,4 @@
-import { throwIfAborted } from '../core/abort.ts'
+import { throwIfAborted, withTimeLimit } from '../core/abort.ts'
 import { type Clock, systemClock } from '../core/clock.ts'
 import { CancelledError, errorCode, errorMessage, MoneyError, PeerError } from '../core/errors.ts'
 import { type NanoTon, ZERO_NANO_TON } from '../core/nano-ton.ts'
@@ -135,7 +135,7 @@ export class JobRun {
         }
       }
       // With the receipt in hand, how the stream ends no longer matters.
-      await stream.close({ signal: AbortSignal.timeout(CANCEL_GRACE_MS) }).catch(() => undefined)
+      await withTimeLimit(CANCEL_GRACE_MS, undefined, limit => stream.close({ signal: limit })).catch(() => undefined)
     } catch (err) {
       this.#state = signal?.aborted === true ? 'cancelled' : 'failed'
       stream.abort(err as Error)

@@ -1,3 +1,4 @@
+import { withTimeLimit } from '../core/abort.ts'
 import { toHex } from '../core/bytes.ts'
 import type { Clock } from '../core/clock.ts'
 import { CancelledError, NetworkError } from '../core/errors.ts'
@@ -83,7 +84,10 @@ export class OfferDesk {
   }
 
   async #receive(stream: MeshStream, peerId: string): Promise<void> {
-    const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS)
+    await withTimeLimit(ANSWER_TIMEOUT_MS, undefined, signal => this.#answer(stream, peerId, signal))
+  }
+
+  async #answer(stream: MeshStream, peerId: string, signal: AbortSignal): Promise<void> {
     const bytes = await stream.read({ signal })
     if (bytes === undefined) {
       return

@@ -12,15 +12,44 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
   }
 }
 
-/** One signal for several causes; undefined ones are left out. */
+/**
+ * One signal for several causes; undefined ones are left out. A signal that lives on, such as that of a node's stop,
+ * remembers every one made of it: where a stranger or a clock decides how often, use `linkSignals` or `withTimeLimit`.
+ */
 export function anySignal(...signals: Array<AbortSignal | undefined>): AbortSignal {
   return AbortSignal.any(signals.filter(s => s !== undefined))
 }
 
 /**
+ * One signal for several causes, as `anySignal`, of which nothing is left at any of them after `unlink`.
+ *
+ * @returns the signal, aborted with the reason of the first cause, and the function that ends the link
+ */
+export function linkSignals(...signals: Array<AbortSignal | undefined>): { signal: AbortSignal; unlink: () => void } {
+  const controller = new AbortController()
+  const links = signals
+    .filter(s => s !== undefined)
+    .map(source => ({ source, forward: () => controller.abort(source.reason) }))
+  for (const { source, forward } of links) {
+    source.addEventListener('abort', forward, { once: true })
+    if (source.aborted) {
+      forward()
+    }
+  }
+  return {
+    signal: controller.signal,
+    unlink: () => {
+      for (const { source, forward } of links) {
+        source.removeEventListener('abort', forward)
+      }
+    }
+  }
+}
+
+/**
  * Runs `task` with a signal of its own that is aborted after `limitMs`, or as soon as `signal` is. Nothing of it is left
- * when the task has settled: `AbortSignal.timeout` and `AbortSignal.any` stay in memory until the time is over, which
- * adds up where a stranger decides how often.
+ * when the task has settled: `AbortSignal.timeout` stays in memory until the time is over, and `AbortSignal.any` as long
+ * as the signals it is made of, which adds up where a stranger decides how often.
  *
  * @returns what the task returns; the limit ends it only as far as the task heeds its signal
  */

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
 import type { Llama, LlamaContext, LlamaContextSequence, LlamaModel } from 'node-llama-cpp'
-import { type AbortOptions, anySignal, throwIfAborted } from '../core/abort.ts'
+import { type AbortOptions, linkSignals, throwIfAborted } from '../core/abort.ts'
 import { CocoonError, EnvironmentError, UsageError } from '../core/errors.ts'
 import { plainRenderer, templateRenderer } from './chat-template.ts'
 import { chooseThreads } from './choose-threads.ts'
@@ -143,6 +143,7 @@ class LlamaEngine implements Engine {
     const sequence = await this.#queue.acquire(options)
     const { promise: running, resolve: ended } = deferred()
     this.#running.add(running)
+    const either = linkSignals(options.signal, this.#closing.signal)
     try {
       yield* answer({
         model: this.#llamaModel,
@@ -150,12 +151,13 @@ class LlamaEngine implements Engine {
         prompt,
         request,
         limit: Math.min(request.maxTokens, this.model.contextTokens - prompt.length),
-        signal: anySignal(options.signal, this.#closing.signal),
+        signal: either.signal,
         mayGenerate: options.mayGenerate
       })
     } catch (err) {
       throw this.#explain(err)
     } finally {
+      either.unlink()
       await this.#giveBack(sequence)
       this.#running.delete(running)
       ended()

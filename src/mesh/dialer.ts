@@ -1,6 +1,6 @@
 import type { Connection } from '@libp2p/interface'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
-import { type AbortOptions, anySignal } from '../core/abort.ts'
+import { type AbortOptions, withTimeLimit } from '../core/abort.ts'
 import { UsageError } from '../core/errors.ts'
 import type { CapacityBook } from './capacity-book.ts'
 import type { MeshNode } from './libp2p-node.ts'
@@ -47,26 +47,34 @@ export class Dialer {
     if (open !== undefined && open.limits === undefined) {
       return open
     }
-    const signal = anySignal(options.signal, AbortSignal.timeout(DIAL_MS))
     const candidates = this.#candidates(peerId, [...addresses, ...(this.#book.current(peerId)?.addresses ?? [])])
+    return withTimeLimit(DIAL_MS, options.signal, async signal => {
+      const connection = await this.#firstOf(candidates, signal)
+      if (connection !== undefined) {
+        return connection
+      }
+      try {
+        return open ?? (await this.#node.dial(target, { signal }))
+      } catch (err) {
+        throw openError(peerId, undefined, err, options.signal)
+      }
+    })
+  }
+
+  async #firstOf(candidates: readonly Multiaddr[], signal: AbortSignal): Promise<Connection | undefined> {
     for (const timeoutMs of [QUICK_ADDRESS_MS, PATIENT_ADDRESS_MS]) {
       for (const address of candidates) {
         if (signal.aborted) {
-          break
+          return undefined
         }
-        const connection = await this.#node
-          .dial(address, { signal: anySignal(signal, AbortSignal.timeout(timeoutMs)) })
-          .catch(() => undefined)
+        const dial = withTimeLimit(timeoutMs, signal, limit => this.#node.dial(address, { signal: limit }))
+        const connection = await dial.catch(() => undefined)
         if (connection !== undefined) {
           return connection
         }
       }
     }
-    try {
-      return open ?? (await this.#node.dial(target, { signal }))
-    } catch (err) {
-      throw openError(peerId, undefined, err, options.signal)
-    }
+    return undefined
   }
 
   #candidates(peerId: string, addresses: string[]): Multiaddr[] {

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events'
 import type { KadDHT } from '@libp2p/kad-dht'
 import type { CID } from 'multiformats/cid'
-import { type AbortOptions, anySignal, throwIfAborted } from '../core/abort.ts'
+import { type AbortOptions, linkSignals, throwIfAborted, withTimeLimit } from '../core/abort.ts'
 import type { Clock } from '../core/clock.ts'
 import { CancelledError, errorCode, errorMessage, NetworkError } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
@@ -134,7 +134,8 @@ export class Discovery {
     const stop = new AbortController()
     const found = new AsyncQueue<Capacity>()
     let count = 0
-    this.#attempt({ ...options, signal: anySignal(options.signal, stop.signal) }, async signal => {
+    const either = linkSignals(options.signal, stop.signal)
+    this.#attempt({ ...options, signal: either.signal }, async signal => {
       await this.#search(query, signal, capacity => {
         count++
         found.push(capacity)
@@ -146,10 +147,12 @@ export class Discovery {
           `No provider matches after asking ${dhtPeerCount(this.#components.dht)} DHT peers: try another model or tier, or again later`
         )
       }
-    }).then(
-      () => found.end(),
-      (err: unknown) => found.fail(err)
-    )
+    })
+      .finally(either.unlink)
+      .then(
+        () => found.end(),
+        (err: unknown) => found.fail(err)
+      )
     let left = options.limit ?? DEFAULT_LIMIT
     try {
       for await (const capacity of found) {
@@ -169,19 +172,20 @@ export class Discovery {
     throwIfAborted(options.signal)
     const { clock, dht } = this.#components
     const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS
-    const signal = anySignal(options.signal, AbortSignal.timeout(timeoutMs))
-    // One query listens for every request it has under way.
-    setMaxListeners(0, signal)
     try {
-      const online = await waitForDhtPeer(dht, signal)
-      throwIfAborted(options.signal)
-      if (!online) {
-        throw new NetworkError(
-          'NO_PEERS',
-          `No peer of the mesh was reached within ${timeoutMs} ms: check the network and the bootstrap addresses`
-        )
-      }
-      return await task(signal)
+      return await withTimeLimit(timeoutMs, options.signal, async signal => {
+        // One query listens for every request it has under way.
+        setMaxListeners(0, signal)
+        const online = await waitForDhtPeer(dht, signal)
+        throwIfAborted(options.signal)
+        if (!online) {
+          throw new NetworkError(
+            'NO_PEERS',
+            `No peer of the mesh was reached within ${timeoutMs} ms: check the network and the bootstrap addresses`
+          )
+        }
+        return task(signal)
+      })
     } catch (err) {
       if (!(err instanceof CancelledError)) {
         this.#lastFailure = { code: errorCode(err) ?? 'INTERNAL', message: errorMessage(err), atMs: clock.nowMs() }

@@ -1,5 +1,5 @@
 import { fromString } from 'uint8arrays/from-string'
-import { withTimeLimit } from '../core/abort.ts'
+import { linkSignals, withTimeLimit } from '../core/abort.ts'
 import { toHex } from '../core/bytes.ts'
 import type { Clock } from '../core/clock.ts'
 import { ed25519PublicKey } from '../core/ed25519.ts'
@@ -93,7 +93,7 @@ export class JobSession {
   async serve(signal: AbortSignal): Promise<void> {
     const { logger, slots } = this.#components
     this.#stopping = signal
-    const stop = AbortSignal.any([signal, this.#ended.signal])
+    const { signal: stop, unlink } = linkSignals(signal, this.#ended.signal)
     let holdsSlot = false
     try {
       const open = await this.#readOpening(stop)
@@ -109,6 +109,7 @@ export class JobSession {
       await this.#fail(cause)
     } finally {
       this.#ended.abort()
+      unlink()
       if (holdsSlot) {
         slots.release(this.#slotKey)
       }

@@ -1,4 +1,4 @@
-import { type AbortOptions, anySignal, throwIfAborted } from '../core/abort.ts'
+import { type AbortOptions, throwIfAborted, withTimeLimit } from '../core/abort.ts'
 import { CancelledError, errorCode, errorMessage } from '../core/errors.ts'
 import { AbsurdAnswer, type FailureDetails, ToncenterFailure } from './toncenter-failure.ts'
 
@@ -36,7 +36,10 @@ const NOT_SENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'UND_ERR_CON
  */
 export const askToncenter: ToncenterTransport = async (request, { signal } = {}) => {
   throwIfAborted(signal)
-  const timeout = AbortSignal.timeout(request.timeoutMs)
+  return withTimeLimit(request.timeoutMs, signal, limit => ask(request, limit, signal))
+}
+
+async function ask(request: ToncenterRequest, limit: AbortSignal, signal: AbortSignal | undefined): Promise<unknown> {
   try {
     const response = await fetch(request.url, {
       method: 'POST',
@@ -47,7 +50,7 @@ export const askToncenter: ToncenterTransport = async (request, { signal } = {})
         ...(request.apiKey === undefined ? {} : { 'x-api-key': request.apiKey })
       },
       body: JSON.stringify({ id: '1', jsonrpc: '2.0', method: request.method, params: request.params }),
-      signal: anySignal(signal, timeout)
+      signal: limit
     })
     return await readResult(response, request)
   } catch (err) {
@@ -57,7 +60,7 @@ export const askToncenter: ToncenterTransport = async (request, { signal } = {})
     if (signal?.aborted === true) {
       throw new CancelledError('Cancelled', { cause: signal.reason })
     }
-    if (timeout.aborted) {
+    if (limit.aborted) {
       throw new ToncenterFailure(`no answer within ${request.timeoutMs / 1000} s`)
     }
     throw connectionFailure(err, request)

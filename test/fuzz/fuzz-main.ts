@@ -32,7 +32,13 @@ async function main(): Promise<number> {
       ...init,
       onProgress: done => console.log(`${name}: ${done} of ${init.frames} messages (seed ${init.seed})`)
     })
-    console.log(`\n${report.frames} messages in ${(report.elapsedMs / 1000).toFixed(0)} s`)
+    const { elapsedMs } = report
+    const perSecond = ((report.frames / elapsedMs) * 1000).toFixed(0)
+    console.log(`\n${report.frames} messages in ${(elapsedMs / 1000).toFixed(0)} s, ${perSecond} a second`)
+    for (const [surface, { frames, elapsedMs: tookMs, slowestMs }] of report.surfaces) {
+      const mean = (tookMs / frames).toFixed(2)
+      console.log(`${String(frames).padStart(9)}  ${surface}: ${mean} ms each, ${slowestMs.toFixed(0)} ms the slowest`)
+    }
     for (const [outcome, count] of [...report.outcomes].toSorted(([, a], [, b]) => b - a)) {
       console.log(`${String(count).padStart(9)}  ${outcome}`)
     }

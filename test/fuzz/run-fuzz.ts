@@ -27,14 +27,22 @@ export interface FuzzReport {
   frames: number
   /** What came of the messages, and how often. */
   outcomes: Map<string, number>
+  /** By surface, the first word of an outcome. */
+  surfaces: Map<string, SurfaceReport>
   /** Heap and buffers in use after a collection, bytes: once warm, and at the end. */
   heapWarm: number
   heapEnd: number
   elapsedMs: number
 }
 
+export interface SurfaceReport {
+  frames: number
+  elapsedMs: number
+  slowestMs: number
+}
+
 /** Growth of the live heap from a tenth of the run to its end that is still noise, bytes. */
-const HEAP_SLACK = 16 * 1024 * 1024
+const HEAP_SLACK = 4 * 1024 * 1024
 
 /** One message may not take longer: it would hang a node. */
 const HANG_MS = 10_000
@@ -48,6 +56,7 @@ const HANG_MS = 10_000
 export async function runFuzz(target: FuzzTarget, init: FuzzInit): Promise<FuzzReport> {
   const { seed, from, frames, onProgress } = init
   const outcomes = new Map<string, number>()
+  const surfaces = new Map<string, SurfaceReport>()
   const before = target.fingerprint()
   const warmAt = from + Math.floor(frames / 10)
   const step = Math.max(1, Math.floor(frames / 20))
@@ -55,12 +64,14 @@ export async function runFuzz(target: FuzzTarget, init: FuzzInit): Promise<FuzzR
   let heapWarm = 0
   for (let index = from; index < from + frames; index++) {
     const at = `message ${index} of seed ${seed}`
+    const fedMs = performance.now()
     const outcome = await withinLimit(target.feed(new FuzzRandom(seed, index)), at).catch((err: unknown) => {
       throw new assert.AssertionError({
         message: `${at}: ${err instanceof Error ? (err.stack ?? err.message) : String(err)}`
       })
     })
     outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
+    addTo(surfaces, outcome.split(' ', 1)[0] ?? '', performance.now() - fedMs)
     assert.equal(target.fingerprint(), before, `${at} changed something (${outcome})`)
     if (index === warmAt) {
       heapWarm = await liveHeap()
@@ -71,7 +82,16 @@ export async function runFuzz(target: FuzzTarget, init: FuzzInit): Promise<FuzzR
   }
   const heapEnd = await liveHeap()
   assert.ok(heapEnd - heapWarm < HEAP_SLACK, `the heap grew from ${heapWarm} to ${heapEnd} bytes, seed ${seed}`)
-  return { frames, outcomes, heapWarm, heapEnd, elapsedMs: performance.now() - startMs }
+  return { frames, outcomes, surfaces, heapWarm, heapEnd, elapsedMs: performance.now() - startMs }
+}
+
+function addTo(surfaces: Map<string, SurfaceReport>, surface: string, tookMs: number): void {
+  const { frames, elapsedMs, slowestMs } = surfaces.get(surface) ?? { frames: 0, elapsedMs: 0, slowestMs: 0 }
+  surfaces.set(surface, {
+    frames: frames + 1,
+    elapsedMs: elapsedMs + tookMs,
+    slowestMs: Math.max(slowestMs, tookMs)
+  })
 }
 
 /** What is alive after a collection. */

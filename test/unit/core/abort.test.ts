@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { getEventListeners } from 'node:events'
-import { withTimeLimit } from '../../../src/core/abort.ts'
+import { linkSignals, withTimeLimit } from '../../../src/core/abort.ts'
+import { remembered } from '../../support/remembered.ts'
 
 /** Settles when its signal is aborted, with the reason. */
 function untilAborted(signal: AbortSignal): Promise<never> {
@@ -12,6 +12,27 @@ function untilAborted(signal: AbortSignal): Promise<never> {
     }
   })
 }
+
+describe('linked signals', () => {
+  it('end with the first cause, now or later', async () => {
+    const [one, other] = [new AbortController(), new AbortController()]
+    const { signal } = linkSignals(undefined, one.signal, other.signal)
+    assert.equal(signal.aborted, false)
+    other.abort(new Error('enough'))
+    one.abort(new Error('too late'))
+    assert.equal((signal.reason as Error).message, 'enough')
+    assert.equal((linkSignals(one.signal, other.signal).signal.reason as Error).message, 'too late')
+  })
+
+  it('leave nothing behind, and hear nothing more', () => {
+    const [one, other] = [new AbortController(), new AbortController()]
+    const { signal, unlink } = linkSignals(one.signal, other.signal)
+    unlink()
+    assert.deepEqual([remembered(one.signal), remembered(other.signal)], [0, 0])
+    one.abort()
+    assert.equal(signal.aborted, false)
+  })
+})
 
 describe('time limit', () => {
   it('ends a task when the time is over', async () => {
@@ -34,7 +55,7 @@ describe('time limit', () => {
       return 7
     }
     assert.equal(await withTimeLimit(1, caller.signal, task), 7)
-    assert.equal(getEventListeners(caller.signal, 'abort').length, 0)
+    assert.equal(remembered(caller.signal), 0)
     // A later timer that is over means that the limit's would have been.
     await new Promise(resolve => void setTimeout(resolve, 2))
     assert.equal(used?.aborted, false)

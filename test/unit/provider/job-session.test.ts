@@ -6,6 +6,7 @@ import { tokenCost } from '../../../src/core/price.ts'
 import { encodeVoucher } from '../../../src/payments/index.ts'
 import { encodeAnnouncement } from '../../../src/wire/announcement.ts'
 import { amount, NO_USAGE } from '../../support/payment-pair.ts'
+import { remembered } from '../../support/remembered.ts'
 import { until } from '../../support/until.ts'
 import { CLIENT_PEER_ID } from '../attest/fixtures.ts'
 import { Bench, JOB_ID, RECEIPT, WINDOW } from './job-session-fixture.ts'
@@ -316,6 +317,19 @@ describe('job session', () => {
     await bench.begin()
     const failed = await bench.refused(session, 'PROVIDER_FAILED')
     assert.ok(!failed.message.includes('/home'))
+  })
+
+  it('leaves nothing with the provider, whatever comes on a stream', async () => {
+    const bench = await new Bench().setUp()
+    const served = bench.serve()
+    await bench.begin()
+    await served
+    for (const frame of [Uint8Array.of(255), new Uint8Array()]) {
+      const session = bench.serve()
+      await bench.client.write(frame)
+      await session
+    }
+    assert.equal(remembered(bench.stop.signal), 0)
   })
 
   it('ends running jobs when the provider stops', async () => {
