@@ -13,6 +13,7 @@ describe('fuzzed channel protocol', () => {
       'request MESSAGE_MALFORMED',
       'job CHANNEL_FOREIGN',
       'job done',
+      'job VOUCHER_STALE',
       'reply CLOSE_ORDER_INVALID',
       'reply taken'
     ]) {

@@ -169,14 +169,17 @@ function requests({ busy, idle, ending, spent, stale }: ChannelWorld): Uint8Arra
 function jobMessages(world: ChannelWorld): Uint8Array[] {
   const busyTerms = world.bench.terms(world.busy)
   const [first, highest, idle] = world.spent
-  assert.ok(first && highest && idle)
+  const [lower, last] = world.quietVouchers
+  assert.ok(first && highest && idle && lower && last)
   const messages: JobUpMessage[] = [
     world.opening(busyTerms, first, 1),
     world.opening(busyTerms, highest, 2),
     world.opening(world.idleTerms, idle, 3),
     world.opening(world.idleTerms, highest, 4),
     world.opening(busyTerms, world.stale, 5),
-    ...[...world.spent, world.stale, { ...highest, cumulative: amount(900) }].map(voucher => ({
+    world.opening(world.quietTerms, lower, 6),
+    world.opening(world.quietTerms, last, 7),
+    ...[...world.spent, ...world.quietVouchers, world.stale, { ...highest, cumulative: amount(900) }].map(voucher => ({
       type: 'voucher' as const,
       voucher: encodeVoucher(voucher)
     })),

@@ -11,6 +11,9 @@ import { HPKE_KEY, MODEL_DIGEST, recipientOf } from '../unit/provider/provider-f
 
 const OTHER_PAYER = ed25519FromSeed(new Uint8Array(32).fill(9))
 
+/** After this no lower voucher can be one that a higher one overtook on its way. */
+const ON_THE_WAY_MS = 60_000
+
 const CHECKSUM = /^[12] [0-9a-f]{8} /
 const TIME = /"\w+AtMs":\d+,?/g
 
@@ -18,8 +21,9 @@ const TIME = /"\w+AtMs":\d+,?/g
 export const OTHER_PEER = 'other-peer'
 
 /**
- * A payer and a payee with three channels: `busy`, on which a job of the client runs that used all that was paid; `idle`, another
- * client's, with money to claim; `ending`, which the payer wants to close and the payee does not know.
+ * A payer and a payee with four channels: `busy`, on which a job of the client runs that used all that was paid but a window;
+ * `quiet`, the client's too, paid alike, on which no job runs; `idle`, another client's, with money to claim; `ending`,
+ * which the payer wants to close and the payee does not know.
  */
 export class ChannelWorld {
   readonly bench = new Bench()
@@ -27,6 +31,9 @@ export class ChannelWorld {
   idle = ''
   ending = ''
   idleTerms!: ChannelTerms
+  quietTerms!: ChannelTerms
+  /** Of the quiet channel: the lower one is not worth anything any more. */
+  quietVouchers: Voucher[] = []
   /** Vouchers that were sent before: a replay changes nothing. */
   readonly spent: Voucher[] = []
   /** Signed by the right payer, for an earlier opening of the busy channel. */
@@ -53,14 +60,21 @@ export class ChannelWorld {
     }
     assert.ok(served.charge(amount(90)))
     // What running jobs were charged is on disk with the next write of the channel.
-    const idle = await bench.payee.startJob(this.busy, { jobId: 'bb', peerId: CLIENT_PEER_ID })
-    await idle.end(amount(0))
+    const short = await bench.payee.startJob(this.busy, { jobId: 'bb', peerId: CLIENT_PEER_ID })
+    await short.end(amount(0))
     this.stale = signVoucher(PAYER_KEY, bench.chain.globalId, {
       channel: this.busy,
       openedLt: bench.info(this.busy).openedLt - 1n,
       cumulative: amount(900)
     })
-    await this.#openIdle()
+    const idle = await this.#openOther(OTHER_PEER, 4n, [10 * WINDOW], 10 * WINDOW)
+    this.idle = idle.channel
+    this.idleTerms = idle.terms
+    this.spent.push(...idle.vouchers)
+    const quiet = await this.#openOther(CLIENT_PEER_ID, 5n, [40, 90 + WINDOW], 90)
+    this.quietTerms = quiet.terms
+    this.quietVouchers = quiet.vouchers
+    bench.chain.nowMs += ON_THE_WAY_MS
     return this
   }
 
@@ -104,25 +118,35 @@ export class ChannelWorld {
     }
   }
 
-  async #openIdle(): Promise<void> {
+  /** A channel of another payer, with its vouchers, and a job on it that is over. */
+  async #openOther(
+    peerId: string,
+    salt: bigint,
+    paid: number[],
+    delivered: number
+  ): Promise<{ channel: string; terms: ChannelTerms; vouchers: Voucher[] }> {
     const { chain, payee } = this.bench
-    this.idleTerms = {
+    const terms: ChannelTerms = {
       globalId: chain.globalId,
       payerKey: OTHER_PAYER.publicKey,
       payerAddress: `0:${'33'.repeat(32)}`,
       payeeKey: PAYEE_KEY.publicKey,
       payeeAddress: PAYEE_ADDRESS,
-      salt: 4n,
+      salt,
       challengeSeconds: 3_600
     }
-    const { channel, openedLt } = await chain.openChannel(this.idleTerms, amount(1_000))
-    this.idle = channel
-    await payee.admit(this.idleTerms, OTHER_PEER)
-    const voucher = signVoucher(OTHER_PAYER, chain.globalId, { channel, openedLt, cumulative: amount(10 * WINDOW) })
-    const job = await payee.startJob(channel, { jobId: toHex(new Uint8Array(16)), peerId: OTHER_PEER, voucher })
-    assert.ok(job.charge(amount(10 * WINDOW)))
-    await job.end(amount(10 * WINDOW))
-    this.spent.push(voucher)
+    const { channel, openedLt } = await chain.openChannel(terms, amount(1_000))
+    await payee.admit(terms, peerId)
+    const vouchers = paid.map(total =>
+      signVoucher(OTHER_PAYER, chain.globalId, { channel, openedLt, cumulative: amount(total) })
+    )
+    const job = await payee.startJob(channel, { jobId: toHex(new Uint8Array(16)), peerId })
+    for (const voucher of vouchers) {
+      await payee.accept(voucher)
+    }
+    assert.ok(job.charge(amount(delivered)))
+    await job.end(amount(delivered))
+    return { channel, terms, vouchers }
   }
 }
 
