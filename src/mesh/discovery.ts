@@ -5,6 +5,7 @@ import { type AbortOptions, linkSignals, throwIfAborted, withTimeLimit } from '.
 import type { Clock } from '../core/clock.ts'
 import { CancelledError, errorCode, errorMessage, NetworkError } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
+import { TaskPool } from '../core/task-pool.ts'
 import { AsyncQueue } from './async-queue.ts'
 import { type Capacity, type CapacityQuery, matchesQuery } from './capacity.ts'
 import type { CapacityBook } from './capacity-book.ts'
@@ -12,7 +13,6 @@ import { encodeCapacity } from './capacity-codec.ts'
 import { capacityKey, queryKeys, searchKeys } from './capacity-keys.ts'
 import { dhtPeerCount, drain, providerIds, remoteCopies, waitForDhtPeer } from './dht-lookup.ts'
 import type { PeerIdentity } from './peer-identity.ts'
-import { TaskPool } from './task-pool.ts'
 
 export interface LookupOptions extends AbortOptions {
   /**

@@ -39,6 +39,8 @@ const MAX_TRIES = 5
 const STOP_MS = 3_000
 /** What was closed while a provider was away is claimed before it serves, if the chain is not slower than this. */
 const ABSENCE_MS = 30_000
+/** How long a start waits for the chain to show each channel, milliseconds. */
+const FIRST_LOOK_MS = 10_000
 
 /** The steward of a home's channels, of both roles. */
 export function openSteward(account: StewardAccount, { closeTogether, onStep }: StewardOptions = {}): Steward {
@@ -112,7 +114,7 @@ export class ChannelCare {
    */
   async open(options: AbortOptions = {}): Promise<void> {
     if (this.#role === 'client') {
-      await this.#account.payer.start(options)
+      await this.#account.payer.start({ ...options, lookMs: FIRST_LOOK_MS })
       return
     }
     await this.#openPayee({ signal: anySignal(options.signal, AbortSignal.timeout(ABSENCE_MS)) }, options)
@@ -169,7 +171,7 @@ export class ChannelCare {
   async #openPayee(claims: AbortOptions, options: AbortOptions): Promise<void> {
     const { store, payee } = this.#account
     const before = await store.ledger.payeeChannels()
-    await payee.start(options)
+    await payee.start({ ...options, lookMs: FIRST_LOOK_MS })
     const known = before.map(({ channel, state, accepted, settled, agreed }) => ({
       channel,
       state,

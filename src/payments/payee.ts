@@ -1,6 +1,7 @@
 import { type AbortOptions, throwIfAborted } from '../core/abort.ts'
 import { errorCode } from '../core/errors.ts'
 import type { ChainReceipt, ChannelTerms } from './chain.ts'
+import { type FirstLookOptions, firstLook, latestFirst } from './first-look.ts'
 import { interruptedLines } from './interrupted.ts'
 import { type AdmissionRules, requireAdmissible, requireClient, requireOurs } from './payee-admission.ts'
 import { PayeeArrivals } from './payee-arrivals.ts'
@@ -66,7 +67,7 @@ export class PayeeChannels {
    *
    * @throws {EnvironmentError} `LEDGER_CORRUPT`, `LEDGER_WRITE_FAILED`
    */
-  async start(options: AbortOptions = {}): Promise<void> {
+  async start(options: FirstLookOptions = {}): Promise<void> {
     const { ledger, logger, clock } = this.#components
     this.#desk.book.load(await ledger.payeeChannels())
     for (const record of this.#desk.book.values()) {
@@ -79,17 +80,8 @@ export class PayeeChannels {
     }
     await this.#forgetClosed()
     const live = this.#desk.book.values().filter(c => c.state !== 'closed')
-    await Promise.all(
-      live.map(({ channel }) =>
-        this.refresh(channel, options).catch((err: unknown) => {
-          throwIfAborted(options.signal)
-          logger.warn('channel not checked against the chain: not served until it is', {
-            channel,
-            code: errorCode(err)
-          })
-        })
-      )
-    )
+    const read = (channel: string, limit: AbortOptions): Promise<unknown> => this.refresh(channel, limit)
+    await firstLook(latestFirst(live), read, logger, options)
   }
 
   /**

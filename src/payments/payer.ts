@@ -3,6 +3,7 @@ import { parseRawAddress } from '../core/address.ts'
 import { errorCode } from '../core/errors.ts'
 import { addNano, type NanoTon, subNanoFloor } from '../core/nano-ton.ts'
 import type { ChainReceipt, CoopCloseOrder, OpenedChannel } from './chain.ts'
+import { type FirstLookOptions, firstLook, latestFirst } from './first-look.ts'
 import { interruptedLines } from './interrupted.ts'
 import { afterCrash, authorizeUpTo, type PayerChannel, reconcile, requireOpen, withTimes } from './payer-channel.ts'
 import { PayerClosing } from './payer-closing.ts'
@@ -42,7 +43,7 @@ export class PayerChannels {
    *
    * @throws {EnvironmentError} `LEDGER_CORRUPT`, `LEDGER_WRITE_FAILED`
    */
-  async start(options: AbortOptions = {}): Promise<void> {
+  async start(options: FirstLookOptions = {}): Promise<void> {
     const { ledger, logger, clock } = this.#components
     this.#desk.spending.load(await ledger.spendingDays())
     this.#desk.book.load(await ledger.payerChannels())
@@ -54,14 +55,8 @@ export class PayerChannels {
       })
     }
     const live = this.#desk.book.values().filter(c => c.state !== 'closed')
-    await Promise.all(
-      live.map(({ channel }) =>
-        this.refresh(channel, options).catch((err: unknown) => {
-          throwIfAborted(options.signal)
-          logger.warn('channel not checked against the chain', { channel, code: errorCode(err) })
-        })
-      )
-    )
+    const read = (channel: string, limit: AbortOptions): Promise<unknown> => this.refresh(channel, limit)
+    await firstLook(latestFirst(live), read, logger, options)
   }
 
   /** Ends top-ups in the background; the next start finds what they sent. Nothing else needs to be ended. */
