@@ -22,7 +22,7 @@ export const OTHER_PEER = 'other-peer'
 
 /**
  * A payer and a payee with four channels: `busy`, on which a job of the client runs that used all that was paid but a window;
- * `quiet`, the client's too, paid alike, on which no job runs; `idle`, another client's, with money to claim; `ending`,
+ * `quiet`, the client's too, on which no job runs and more is free; `idle`, another client's, with money to claim; `ending`,
  * which the payer wants to close and the payee does not know.
  */
 export class ChannelWorld {
@@ -32,7 +32,7 @@ export class ChannelWorld {
   ending = ''
   idleTerms!: ChannelTerms
   quietTerms!: ChannelTerms
-  /** Of the quiet channel: the lower one is not worth anything any more. */
+  /** Of the quiet channel: a lower one, and the one that was accepted after it. */
   quietVouchers: Voucher[] = []
   /** Vouchers that were sent before: a replay changes nothing. */
   readonly spent: Voucher[] = []
@@ -71,7 +71,8 @@ export class ChannelWorld {
     this.idle = idle.channel
     this.idleTerms = idle.terms
     this.spent.push(...idle.vouchers)
-    const quiet = await this.#openOther(CLIENT_PEER_ID, 5n, [40, 90 + WINDOW], 90)
+    // Of the lower voucher, too, a window would be free.
+    const quiet = await this.#openOther(CLIENT_PEER_ID, 5n, [40, 90 + WINDOW], 20)
     this.quietTerms = quiet.terms
     this.quietVouchers = quiet.vouchers
     bench.chain.nowMs += ON_THE_WAY_MS
