@@ -4,8 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { ClassicLevel } from 'classic-level'
-import { BenchBooks } from './accept.ts'
+import { withBooks } from './accept.ts'
 
 const CHILD = fileURLToPath(new URL('ledger-child.js', import.meta.url))
 
@@ -13,16 +12,14 @@ const CHILD = fileURLToPath(new URL('ledger-child.js', import.meta.url))
 export async function benchLedger(channels: number): Promise<Record<string, number>> {
   const folder = await mkdtemp(join(tmpdir(), 'cocoon-bench-ledger-'))
   try {
-    const database = new ClassicLevel<string, string>(folder)
-    await database.open()
-    const books = new BenchBooks(database)
-    await Promise.all(
-      Array.from({ length: channels }, async (_, salt) => {
-        const channel = await books.admit(BigInt(salt))
-        await books.payee.accept(books.voucher(channel, 1_000n))
-      })
+    await withBooks(folder, books =>
+      Promise.all(
+        Array.from({ length: channels }, async (_, salt) => {
+          const channel = await books.admit(BigInt(salt))
+          await books.payee.accept(books.voucher(channel, 1_000n))
+        })
+      )
     )
-    await database.close()
     const { stdout } = await promisify(execFile)(process.execPath, [CHILD, folder])
     const opened = JSON.parse(stdout) as { channels: number; openMs: number; rssBytes: number; addedBytes: number }
     if (opened.channels !== channels) {

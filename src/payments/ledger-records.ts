@@ -14,19 +14,23 @@ import {
   objectField,
   textField,
   uint64Field,
+  unchangingField,
   withDefaults
 } from './record-codec.ts'
 import type { SpendingDay } from './spending.ts'
 
-const terms = objectField<ChannelTerms>({
-  globalId: integerField,
-  payerKey: bytesField(32),
-  payerAddress: textField,
-  payeeKey: bytesField(32),
-  payeeAddress: textField,
-  salt: uint64Field,
-  challengeSeconds: integerField
-})
+// A channel's address is made of them: written anew with every voucher, and never another.
+const terms = unchangingField(
+  objectField<ChannelTerms>({
+    globalId: integerField,
+    payerKey: bytesField(32),
+    payerAddress: textField,
+    payeeKey: bytesField(32),
+    payeeAddress: textField,
+    salt: uint64Field,
+    challengeSeconds: integerField
+  })
+)
 
 const pending = objectField<PendingDeposit>({ amount: amountField, before: amountField, sentAtMs: integerField })
 

@@ -1,6 +1,6 @@
 import { EnvironmentError } from '../core/errors.ts'
 import type { LedgerDatabase, LedgerOperation } from './ledger.ts'
-import { decodeRecord, encodeRecord, integerField, isSealedRecord, objectField, recordDigest } from './record-codec.ts'
+import { checkRecord, decodeRecord, encodeRecord, integerField, objectField, writtenDigest } from './record-codec.ts'
 
 interface Seal {
   records: number
@@ -41,9 +41,10 @@ export class LedgerSeal {
     let isSealed = false
     for (const range of SEALED_RANGES) {
       for await (const [key, stored] of database.iterator(range)) {
-        seal.#put(key, recordDigest(key, stored))
-        seal.#found?.push([key, stored])
-        isSealed ||= isSealedRecord(stored)
+        const record = checkRecord(key, stored)
+        seal.#put(key, record.digest)
+        seal.#found?.push([key, record.body])
+        isSealed ||= record.isSealed
       }
     }
     const stored = await database.get(SEAL_KEY)
@@ -56,14 +57,17 @@ export class LedgerSeal {
     return seal
   }
 
-  /** The records as they were read, while nothing was added; handed out once, so that whoever loads them needs no second look. */
+  /**
+   * Bodies of the records as they were read and checked, while nothing was added; handed out once, so that whoever loads
+   * them needs no second look.
+   */
   takeFound(prefix: string): Array<[string, string]> | undefined {
     const found = this.#found?.filter(([key]) => key.startsWith(prefix))
     this.#found = this.#found?.filter(([key]) => !key.startsWith(prefix))
     return found === undefined || found.length === 0 ? undefined : found
   }
 
-  /** Takes operations into account, and adds the new seal to them if it changed. They have to be written next. */
+  /** Takes operations of `encodeRecord` into account, and adds the new seal to them if it changed. They have to be written next. */
   add(operations: readonly LedgerOperation[]): LedgerOperation[] {
     let changed = !this.#stored
     this.#found = undefined
@@ -73,7 +77,7 @@ export class LedgerSeal {
         changed = true
         this.#remove(key)
         if (operation.type === 'put') {
-          this.#put(key, recordDigest(key, operation.value))
+          this.#put(key, writtenDigest(operation.value))
         }
       }
     }

@@ -4,7 +4,7 @@ import { jobRecord, payeeRecord, payerRecord, spendingRecord } from './ledger-re
 import { LedgerSeal } from './ledger-seal.ts'
 import type { PayeeChannel } from './payee-channel.ts'
 import type { PayerChannel } from './payer-channel.ts'
-import { decodeRecord, encodeRecord, type FieldCodec } from './record-codec.ts'
+import { decodeBody, decodeRecord, encodeRecord, type FieldCodec } from './record-codec.ts'
 import type { SpendingDay } from './spending.ts'
 
 export type LedgerOperation = { type: 'put'; key: string; value: string } | { type: 'del'; key: string }
@@ -145,7 +145,7 @@ export class Ledger {
   ): Promise<T[]> {
     const found = (await this.#sealed()).takeFound(prefix)
     if (found !== undefined) {
-      return found.map(([key, stored]) => decodeRecord(key, codec, stored))
+      return found.map(([key, body]) => decodeBody(key, codec, body))
     }
     // '0' follows '/' in ASCII: the end of the prefix's range.
     const range = { gte: prefix, lt: `${prefix.slice(0, -1)}0`, ...options }

@@ -1,5 +1,4 @@
-import { type AbortOptions, throwIfAborted } from '../core/abort.ts'
-import { errorCode } from '../core/errors.ts'
+import type { AbortOptions } from '../core/abort.ts'
 import type { ChainReceipt, ChannelTerms } from './chain.ts'
 import { type FirstLookOptions, firstLook, latestFirst } from './first-look.ts'
 import { interruptedLines } from './interrupted.ts'
@@ -71,12 +70,14 @@ export class PayeeChannels {
     const { ledger, logger, clock } = this.#components
     this.#desk.book.load(await ledger.payeeChannels())
     for (const record of this.#desk.book.values()) {
-      const lines = await interruptedLines(ledger, record.running)
-      this.#desk.session(record).interrupted = record.running.length
-      await this.#desk.change(record.channel, (c, also) => {
-        lines.forEach(also)
-        return afterPayeeCrash(withTimes(c, clock.nowMs()))
-      })
+      if (afterPayeeCrash(withTimes(record, clock.nowMs())) !== record) {
+        const lines = await interruptedLines(ledger, record.running)
+        this.#desk.session(record).interrupted = record.running.length
+        await this.#desk.change(record.channel, (c, also) => {
+          lines.forEach(also)
+          return afterPayeeCrash(withTimes(c, clock.nowMs()))
+        })
+      }
     }
     await this.#forgetClosed()
     const live = this.#desk.book.values().filter(c => c.state !== 'closed')

@@ -3,57 +3,60 @@ import { fromHex, toHex } from '../core/bytes.ts'
 import { EnvironmentError } from '../core/errors.ts'
 import { MAX_NANO_TON, type NanoTon } from '../core/nano-ton.ts'
 
-/** How one value stands in a record's JSON. `read` throws on anything that `write` does not make. */
+/** Version, space, eight digits of checksum, space. */
+const HEAD_CHARACTERS = 11
+
+/** How one value stands in a record. `write` makes JSON text; `read` throws on any JSON value that `write` does not make. */
 export interface FieldCodec<T> {
-  write: (value: T) => unknown
+  write: (value: T) => string
   read: (json: unknown) => T
 }
 
 export const textField: FieldCodec<string> = {
-  write: value => value,
+  write: value => JSON.stringify(value),
   read: json => (typeof json === 'string' ? json : fail('a string'))
 }
 
 /** Whole numbers of any sign. */
 export const integerField: FieldCodec<number> = {
-  write: value => value,
+  write: String,
   read: json => (typeof json === 'number' && Number.isSafeInteger(json) ? json : fail('an integer'))
 }
 
 export const flagField: FieldCodec<boolean> = {
-  write: value => value,
+  write: String,
   read: json => (typeof json === 'boolean' ? json : fail('true or false'))
 }
 
 /** Unsigned 64 bits, as decimal text. */
 export const uint64Field: FieldCodec<bigint> = {
-  write: value => value.toString(),
+  write: value => `"${value}"`,
   read: json => readDecimal(json, (1n << 64n) - 1n)
 }
 
 export const amountField: FieldCodec<NanoTon> = {
-  write: value => value.toString(),
+  write: value => `"${value}"`,
   read: json => readDecimal(json, MAX_NANO_TON) as NanoTon
 }
 
 /** Bytes as hex, of `length` if given. */
 export function bytesField(length?: number): FieldCodec<Uint8Array> {
   return {
-    write: toHex,
+    write: value => `"${toHex(value)}"`,
     read: json => fromHex(textField.read(json), length)
   }
 }
 
 export function choiceField<const T extends string>(...choices: T[]): FieldCodec<T> {
   return {
-    write: value => value,
+    write: value => `"${value}"`,
     read: json => choices.find(choice => choice === json) ?? fail(choices.join(' or '))
   }
 }
 
 export function listField<T>(item: FieldCodec<T>): FieldCodec<T[]> {
   return {
-    write: value => value.map(one => item.write(one)),
+    write: value => `[${value.map(one => item.write(one)).join(',')}]`,
     read: json => (Array.isArray(json) ? json.map(one => item.read(one)) : fail('a list'))
   }
 }
@@ -66,15 +69,16 @@ export function objectField<T extends object>(
   optional: ReadonlyArray<keyof T & string> = []
 ): FieldCodec<T> {
   const entries = Object.entries(fields) as Array<[keyof T & string, FieldCodec<unknown>]>
+  const writers = entries.map(([name, { write }]) => ({ name, label: `${JSON.stringify(name)}:`, write }))
   return {
     write: value => {
-      const json: Record<string, unknown> = {}
-      for (const [name, field] of entries) {
+      let text = ''
+      for (const { name, label, write } of writers) {
         if (value[name] !== undefined) {
-          json[name] = field.write(value[name])
+          text += `${text === '' ? '{' : ','}${label}${write(value[name])}`
         }
       }
-      return json
+      return `${text === '' ? '{' : text}}`
     },
     read: json => {
       if (typeof json !== 'object' || json === null || Array.isArray(json)) {
@@ -95,6 +99,22 @@ export function objectField<T extends object>(
       }
       return value as T
     }
+  }
+}
+
+/** Remembers what it wrote of an object that never changes, as long as the object lives. */
+export function unchangingField<T extends object>(field: FieldCodec<T>): FieldCodec<T> {
+  const written = new WeakMap<T, string>()
+  return {
+    write: value => {
+      let text = written.get(value)
+      if (text === undefined) {
+        text = field.write(value)
+        written.set(value, text)
+      }
+      return text
+    },
+    read: field.read
   }
 }
 
@@ -121,43 +141,49 @@ export function withDefaults<T extends object>(fields: FieldCodec<T>, defaults: 
  * ended up under another key is found out too. Version 1, whose checksum is over key and body, is of ledgers without a seal.
  */
 export function encodeRecord<T>(key: string, codec: FieldCodec<T>, value: T): string {
-  const body = JSON.stringify(codec.write(value))
+  const body = codec.write(value)
   return `2 ${checksum('2', key, body)} ${body}`
 }
 
 /** @throws {EnvironmentError} `LEDGER_CORRUPT` naming the key, if anything in it is not as it was written */
 export function decodeRecord<T>(key: string, codec: FieldCodec<T>, stored: string): T {
+  return decodeBody(key, codec, checkRecord(key, stored).body)
+}
+
+/** The body of a record whose checksum is right. */
+export function decodeBody<T>(key: string, codec: FieldCodec<T>, body: string): T {
   try {
-    return codec.read(JSON.parse(checkedRecord(key, stored).body))
+    return codec.read(JSON.parse(body))
   } catch (cause) {
     throw unreadable(key, cause)
   }
 }
 
-/**
- * The checksum of a stored record as a number, once it is checked.
- *
- * @throws {EnvironmentError} `LEDGER_CORRUPT` naming the key
- */
-export function recordDigest(key: string, stored: string): number {
-  try {
-    return Number.parseInt(checkedRecord(key, stored).sum, 16)
-  } catch (cause) {
-    throw unreadable(key, cause)
-  }
+/** A stored record whose checksum is right. */
+export interface CheckedRecord {
+  /** The checksum. */
+  digest: number
+  body: string
+  /** Whether it was written by a version that seals its ledger. */
+  isSealed: boolean
 }
 
-/** Whether a record was written by a version that seals its ledger. */
-export function isSealedRecord(stored: string): boolean {
-  return stored.startsWith('2 ')
+/** @throws {EnvironmentError} `LEDGER_CORRUPT` naming the key */
+export function checkRecord(key: string, stored: string): CheckedRecord {
+  const [, version, sum] = /^([12]) ([0-9a-f]{8}) /.exec(stored) ?? []
+  const body = stored.slice(HEAD_CHARACTERS)
+  if (version === undefined || sum === undefined) {
+    throw unreadable(key, new TypeError('expected a record of version 1 or 2'))
+  }
+  if (sum !== checksum(version, key, body)) {
+    throw unreadable(key, new TypeError('expected a matching checksum'))
+  }
+  return { digest: Number.parseInt(sum, 16), body, isSealed: version === '2' }
 }
 
-function checkedRecord(key: string, stored: string): { sum: string; body: string } {
-  const [, version, sum, body] = /^([12]) ([0-9a-f]{8}) (.*)$/s.exec(stored) ?? []
-  if (version === undefined || sum === undefined || body === undefined) {
-    return fail('a record of version 1 or 2')
-  }
-  return sum === checksum(version, key, body) ? { sum, body } : fail('a matching checksum')
+/** The checksum of what `encodeRecord` just made: not checked again. */
+export function writtenDigest(encoded: string): number {
+  return Number.parseInt(encoded.slice(2, HEAD_CHARACTERS), 16)
 }
 
 function unreadable(key: string, cause: unknown): EnvironmentError {

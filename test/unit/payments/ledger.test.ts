@@ -254,7 +254,7 @@ describe('ledger', () => {
       { ...good, deposit: '01' },
       { ...good, state: 'new' }
     ]) {
-      const raw = { ...textField, write: () => body }
+      const raw = { ...textField, write: () => JSON.stringify(body) }
       assert.throws(() => decodeRecord(key, payeeRecord, encodeRecord(key, raw, '')), { code: 'LEDGER_CORRUPT' })
     }
   })

@@ -110,7 +110,7 @@ describe('payer records of version 0.1.0', () => {
     } = decodeRecord(key, payerRecord, pair.payerDisk.stored.get(key) ?? '')
     // Other records and the seal came later.
     pair.payerDisk.stored.clear()
-    const body = JSON.stringify(payerRecord.write(old as PayerChannel))
+    const body = payerRecord.write(old as PayerChannel)
     pair.payerDisk.stored.set(key, `1 ${crc32(`${key}\n${body}`).toString(16).padStart(8, '0')} ${body}`)
     assert.doesNotMatch(pair.payerDisk.stored.get(key) ?? '', /AtMs/)
     pair.chain.nowMs += 86_400_000
