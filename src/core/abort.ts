@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { CancelledError } from './errors.ts'
 
 /** Every I/O method takes these last and forwards the signal. */
@@ -27,23 +28,7 @@ export function anySignal(...signals: Array<AbortSignal | undefined>): AbortSign
  */
 export function linkSignals(...signals: Array<AbortSignal | undefined>): { signal: AbortSignal; unlink: () => void } {
   const controller = new AbortController()
-  const links = signals
-    .filter(s => s !== undefined)
-    .map(source => ({ source, forward: () => controller.abort(source.reason) }))
-  for (const { source, forward } of links) {
-    source.addEventListener('abort', forward, { once: true })
-    if (source.aborted) {
-      forward()
-    }
-  }
-  return {
-    signal: controller.signal,
-    unlink: () => {
-      for (const { source, forward } of links) {
-        source.removeEventListener('abort', forward)
-      }
-    }
-  }
+  return { signal: controller.signal, unlink: link(controller, signals) }
 }
 
 /**
@@ -60,15 +45,30 @@ export async function withTimeLimit<T>(
 ): Promise<T> {
   const controller = new AbortController()
   const timer = setTimeout(() => controller.abort(new DOMException(`${limitMs} ms are over`, 'TimeoutError')), limitMs)
-  const forward = (): void => controller.abort(signal?.reason)
-  signal?.addEventListener('abort', forward, { once: true })
-  if (signal?.aborted === true) {
-    forward()
-  }
+  const unlink = link(controller, [signal])
   try {
     return await task(controller.signal)
   } finally {
     clearTimeout(timer)
-    signal?.removeEventListener('abort', forward)
+    unlink()
+  }
+}
+
+function link(controller: AbortController, signals: ReadonlyArray<AbortSignal | undefined>): () => void {
+  const links = signals
+    .filter(s => s !== undefined)
+    .map(source => ({ source, forward: () => controller.abort(source.reason) }))
+  for (const { source, forward } of links) {
+    // Node warns of a leak at eleven. These go again, however many there are at once.
+    setMaxListeners(0, source)
+    source.addEventListener('abort', forward, { once: true })
+    if (source.aborted) {
+      forward()
+    }
+  }
+  return () => {
+    for (const { source, forward } of links) {
+      source.removeEventListener('abort', forward)
+    }
   }
 }

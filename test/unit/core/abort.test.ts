@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { linkSignals, withTimeLimit } from '../../../src/core/abort.ts'
 import { remembered } from '../../support/remembered.ts'
 
@@ -35,6 +36,17 @@ describe('linked signals', () => {
 })
 
 describe('time limit', () => {
+  it('may be set for many tasks of one caller at once without a warning', async () => {
+    const caller = new AbortController()
+    const warnings: Error[] = []
+    const note = (warning: Error): void => void warnings.push(warning)
+    process.on('warning', note)
+    await Promise.all(Array.from({ length: 20 }, () => withTimeLimit(60_000, caller.signal, () => nextTurn())))
+    await nextTurn()
+    process.off('warning', note)
+    assert.deepEqual(warnings, [])
+  })
+
   it('ends a task when the time is over', async () => {
     await assert.rejects(withTimeLimit(1, undefined, untilAborted), { name: 'TimeoutError' })
   })
