@@ -4,7 +4,6 @@ export { type CreatedHome, type CreateHomeInit, createHome } from './create-home
 export { type CocoonNode, createNode, type NodeInit, type NodeRole } from './create-node.ts'
 export { type ReceiptEntry, type ReceiptStore, receiptStore } from './receipt-store.ts'
 export type { RecoveredChannels } from './recover-channels.ts'
-export { openStore } from './store.ts'
 export { type VerifyReceiptInit, verifyReceiptFile } from './verify-receipt-file.ts'
 export { exportWallet, importWallet, type WalletWordsInit } from './wallet-words.ts'
 export { type WatchEvent, type WatchInit, type WatchSummary, watchVouchers } from './watch.ts'
