@@ -94,8 +94,8 @@ export function readOctets(reader: DerReader, what: string): Uint8Array {
 }
 
 /**
- * A Time as RFC 5280 §4.1.2.5 has it, in Unix milliseconds: UTCTime up to 2049, GeneralizedTime from 2050 on, both with
- * seconds and in UTC, and a date that exists.
+ * A Time as RFC 5280 §4.1.2.5 has it, in Unix milliseconds: UTCTime or GeneralizedTime, both with seconds and in UTC, and a
+ * date that exists. GeneralizedTime is read for years before 2050 too: NVIDIA's signers of golden measurements write so.
  */
 export function readTime(reader: DerReader, what: string): number {
   const { tag, content } = reader.readAny(what)
@@ -103,7 +103,7 @@ export function readTime(reader: DerReader, what: string): number {
   const short = tag === TAG.utcTime && /^\d{12}Z$/.test(text)
   const long = tag === TAG.generalizedTime && /^\d{14}Z$/.test(text)
   const full = short ? `${text < '5' ? '20' : '19'}${text}` : text
-  if ((!short && !long) || (long && full < '2050')) {
+  if (!short && !long) {
     throw new DerFault(`${what} is not a time as RFC 5280 writes it`)
   }
   const iso = full.replace(/^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6.000Z')
