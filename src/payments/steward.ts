@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { setTimeout as timeout } from 'node:timers/promises'
 import { type AbortOptions, throwIfAborted } from '../core/abort.ts'
 import type { Clock } from '../core/clock.ts'
@@ -84,6 +85,8 @@ export class Steward {
   readonly #facts: FactDesk
 
   constructor(components: StewardComponents, init: StewardInit) {
+    // Steps of many channels at once are no leak to warn of.
+    setMaxListeners(0, this.#stopped.signal)
     this.#components = components
     this.#init = {
       walletNeeds: nanoTon(60_000_000n),
