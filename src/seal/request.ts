@@ -5,13 +5,14 @@ import { type Random, systemRandom } from '../core/random.ts'
 import { aesGcmOpen, aesGcmSeal, KEY_BYTES, TAG_BYTES } from './aes-gcm.ts'
 import { NONCE_BYTES } from './counter-nonce.ts'
 import { setupRecipient, setupSender } from './hpke.ts'
+import type { HpkeKeyPair, SealSuite } from './kem.ts'
 import { expectLength } from './length.ts'
 import { isRequestSize, padRequest, unpadRequest } from './padding.ts'
 import { enclaveKeyId, HINT_BYTES, recipientHint } from './recipient-hint.ts'
 import type { ReplayGuard } from './replay-guard.ts'
 import { exportResponseKey, type ResponseKey } from './response-key.ts'
+import { KEMS } from './suites.ts'
 import { wipe } from './wipe.ts'
-import { type HpkeKeyPair, X25519_BYTES } from './x25519-kem.ts'
 
 /** Bytes of a job id. */
 export const JOB_ID_BYTES = 16
@@ -33,7 +34,7 @@ const SINGLE_USE_NONCE = new Uint8Array(NONCE_BYTES)
 export interface WrappedRecipient {
   /** {@link recipientHint}, 8 bytes. */
   hint: Uint8Array
-  /** HPKE encapsulated key, 32 bytes. */
+  /** HPKE encapsulated key: 32 bytes of X25519, 1,120 of X-Wing. */
   enc: Uint8Array
   /** HPKE ciphertext of the content key, 48 bytes. */
   wrappedKey: Uint8Array
@@ -41,7 +42,9 @@ export interface WrappedRecipient {
 
 /** An attested enclave that may answer. */
 export interface SealTarget {
-  /** Raw X25519 key out of its statement, 32 bytes. */
+  /** @default 'x25519' */
+  readonly suite?: SealSuite
+  /** Raw key of that suite that its statement names. */
   readonly hpkePublicKey: Uint8Array
   /** SHA-256 of its statement: it opens only what was sealed to exactly this statement. */
   readonly statementDigest: Uint8Array
@@ -72,7 +75,7 @@ export interface SealedRequest {
 export interface OpenRequestInit {
   readonly jobId: Uint8Array
   readonly keyPair: HpkeKeyPair
-  /** SHA-256 of the statement that carries the key pair's public key. */
+  /** SHA-256 of the statement that names the key pair's public key. */
   readonly statementDigest: Uint8Array
   readonly recipient: WrappedRecipient
   readonly sealedRequest: Uint8Array
@@ -154,9 +157,11 @@ function wrapKey(
   requestDigest: Uint8Array,
   random: Random | undefined
 ): { recipient: WrappedRecipient; responseKey: ResponseKey } {
-  const seed = random?.bytes(X25519_BYTES)
+  const { suite = 'x25519' } = target
+  const seed = random?.bytes(KEMS[suite].seedBytes)
   const info = hpkeInfo(target.statementDigest, jobId)
-  const context = setupSender(target.hpkePublicKey, info, seed === undefined ? {} : { ephemeralSeed: seed })
+  const init = seed === undefined ? { suite } : { suite, ephemeralSeed: seed }
+  const context = setupSender(target.hpkePublicKey, info, init)
   try {
     const hint = recipientHint(enclaveKeyId(target.hpkePublicKey), jobId)
     const wrappedKey = context.seal(wrapAad(requestDigest), contentKey)
@@ -170,7 +175,7 @@ function wrapKey(
 function expectRecipient(recipient: WrappedRecipient, jobId: Uint8Array, keyPair: HpkeKeyPair): void {
   expectLength('Job id', jobId, JOB_ID_BYTES)
   expectLength('Recipient hint', recipient.hint, HINT_BYTES)
-  expectLength('Encapsulated key', recipient.enc, X25519_BYTES)
+  expectLength('Encapsulated key', recipient.enc, KEMS[keyPair.suite].encBytes)
   expectLength('Wrapped key', recipient.wrappedKey, WRAPPED_KEY_BYTES)
   if (!timingSafeEqual(recipient.hint, recipientHint(enclaveKeyId(keyPair.publicKey), jobId))) {
     throw new PeerError(

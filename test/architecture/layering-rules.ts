@@ -35,7 +35,8 @@ const SOLE_USERS: ReadonlyArray<{ packages: RegExp; areas: readonly string[] }> 
   { packages: /^@ton\/(?:sandbox|tolk-js)$/, areas: [] },
   { packages: /^node-llama-cpp$|^@huggingface\/jinja$/, areas: ['inference'] },
   { packages: /^(?:classic|datastore|abstract)-level$/, areas: ['node'] },
-  { packages: /^(?:commander|cli-progress)$/, areas: ['cli'] }
+  { packages: /^(?:commander|cli-progress)$/, areas: ['cli'] },
+  { packages: /^@noble\//, areas: ['seal'] }
 ]
 
 /**

@@ -24,7 +24,7 @@ const hex = (value: Uint8Array): string => Buffer.from(value).toString('hex')
 const NONE = new Uint8Array(0)
 
 describe('HPKE', () => {
-  describe('official vectors of RFC 9180, base mode, X25519, HKDF-SHA256, AES-256-GCM', () => {
+  describe('official vectors of RFC 9180 for our suite: KEM 0x20, KDF 1, AEAD 2, mode base', () => {
     let vectors: Vector[] = []
 
     before(function () {
@@ -36,7 +36,7 @@ describe('HPKE', () => {
       vectors = all.filter(v => v.mode === 0 && v.kem_id === 0x20 && v.kdf_id === 1 && v.aead_id === 2)
     })
 
-    it('seals, opens and exports exactly what they say', () => {
+    it('the only one: 8 messages (0 to 5, 255, 256) sealed and opened, 3 exports', () => {
       assert.equal(vectors.length, 1)
       for (const vector of vectors) {
         const keyPair = deriveHpkeKeyPair(bytes(vector.ikmR))
