@@ -8,6 +8,8 @@ export interface AnswerTiming {
   totalMs: number
   /** Completion tokens. */
   tokens: number
+  /** Signed for it. */
+  vouchers: number
 }
 
 /** Completion tokens per second while the answer streams: from its first token to its last, payments included. */
@@ -20,19 +22,21 @@ export function wholeRate({ tokens, totalMs }: AnswerTiming): number {
   return (tokens * 1000) / totalMs
 }
 
-/** Times an answer given as pieces of text and, at the end, the number of its tokens. */
-export async function timeAnswer(answer: AsyncIterable<{ text: string } | { tokens: number }>): Promise<AnswerTiming> {
+/** A piece of text, or at the end what the answer came to. */
+export type AnswerPiece = { text: string } | { tokens: number; vouchers: number }
+
+export async function timeAnswer(answer: AsyncIterable<AnswerPiece>): Promise<AnswerTiming> {
   const startMs = performance.now()
   let firstTokenMs: number | undefined
   let lastTokenMs = Number.NaN
-  let tokens = 0
+  let end = { tokens: 0, vouchers: 0 }
   for await (const piece of answer) {
     if ('tokens' in piece) {
-      tokens = piece.tokens
+      end = piece
     } else if (piece.text !== '') {
       lastTokenMs = performance.now() - startMs
       firstTokenMs ??= lastTokenMs
     }
   }
-  return { firstTokenMs: firstTokenMs ?? Number.NaN, lastTokenMs, totalMs: performance.now() - startMs, tokens }
+  return { firstTokenMs: firstTokenMs ?? Number.NaN, lastTokenMs, totalMs: performance.now() - startMs, ...end }
 }

@@ -8,14 +8,16 @@ import type { CocoonNode } from '../../src/index.ts'
 import { defaultModelPath, type Engine, openLlamaEngine } from '../../src/inference/index.ts'
 import { PROTOCOLS } from '../../src/wire/protocols.ts'
 import { benchAccept } from './accept.ts'
-import { type AnswerTiming, streamRate, timeAnswer, wholeRate } from './answer-timer.ts'
+import { type AnswerPiece, type AnswerTiming, streamRate, timeAnswer, wholeRate } from './answer-timer.ts'
 import { BenchMesh } from './bench-mesh.ts'
 import { benchLedger } from './ledger.ts'
+import { comparePaying } from './paying.ts'
 import { writeRandomModel } from './random-model.ts'
 import { median, round, spread } from './statistics.ts'
 import { benchVouchers } from './vouchers.ts'
 
-// node main.js [--rounds <n>] [--model <gguf> | --random-weights]: prints one JSON object. Everything is a ratio or a median of one run.
+// node main.js [--rounds <n>] [--model <gguf> | --random-weights] [--only books | paying]: prints one JSON object. Everything is a ratio or
+// a median of one run.
 
 const QUESTION = 'Tell me a story about a fox.'
 const MAX_TOKENS = 400
@@ -25,7 +27,8 @@ const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '15' },
     model: { type: 'string' },
-    'random-weights': { type: 'boolean', default: false }
+    'random-weights': { type: 'boolean', default: false },
+    only: { type: 'string' }
   }
 })
 const rounds = Number(values.rounds)
@@ -38,12 +41,10 @@ const mesh = await BenchMesh.start(modelPath)
 try {
   const idle = await mesh.memory()
   const { client, coldMs, offerMs } = await coldStarts()
-  const stream = await compareStreams(client)
+  const stream = wants('stream') ? await compareStreams(client) : undefined
   const payments = {
-    ...benchVouchers(),
-    accepting: [await benchAccept(1), await benchAccept(32), await benchAccept(64)],
-    ledger: await benchLedger(LEDGER_CHANNELS),
-    paidOverFreeStream: await comparePaying(client)
+    ...(wants('books') ? await benchBooks() : {}),
+    ...(wants('paying') ? { paidOverFreeStream: await comparePaid(client) } : {})
   }
   console.log(
     JSON.stringify(
@@ -74,6 +75,30 @@ async function chooseModel(): Promise<string> {
   const path = join(folder, 'random.gguf')
   await writeRandomModel(defaultModelPath(), path)
   return path
+}
+
+/** Whether `--only` leaves this part in. */
+function wants(part: 'stream' | 'books' | 'paying'): boolean {
+  return values.only === undefined || values.only === part
+}
+
+/** What vouchers and the ledger cost by themselves. */
+async function benchBooks() {
+  return {
+    ...benchVouchers(),
+    accepting: [await benchAccept(1), await benchAccept(32), await benchAccept(64), await benchAccept(256)],
+    ledger: await benchLedger(LEDGER_CHANNELS)
+  }
+}
+
+async function comparePaid(client: CocoonNode) {
+  const free = await mesh.freeProvider(modelPath)
+  const paid = mesh.ready.peerId
+  return comparePaying(
+    () => timeAnswer(ask(client, paid)),
+    () => timeAnswer(ask(client, free)),
+    2 * rounds
+  )
 }
 
 /** First questions of fresh clients: discovery, attestation, announcement, offer, channel. */
@@ -149,25 +174,7 @@ async function compareStreams(client: CocoonNode) {
   }
 }
 
-/** Stream time of an answer that is paid for, over that of the same answer of a provider that asks nothing. */
-async function comparePaying(client: CocoonNode) {
-  const free = await mesh.freeProvider(modelPath)
-  const paid = mesh.ready.peerId
-  await timeAnswer(ask(client, free))
-  const ratios: number[] = []
-  for (let turn = 0; turn < 2 * rounds; turn++) {
-    // In turns which one goes first: whatever the machine does meanwhile weighs on both.
-    const [first, second] = turn % 2 === 0 ? [paid, free] : [free, paid]
-    const times = [await timeAnswer(ask(client, first)), await timeAnswer(ask(client, second))].map(
-      ({ firstTokenMs, lastTokenMs }) => lastTokenMs - firstTokenMs
-    )
-    const [a = Number.NaN, b = Number.NaN] = times
-    ratios.push(first === paid ? a / b : b / a)
-  }
-  return spread(ratios, 3)
-}
-
-async function* ask(node: CocoonNode, provider?: string): AsyncGenerator<{ text: string } | { tokens: number }> {
+async function* ask(node: CocoonNode, provider?: string): AsyncGenerator<AnswerPiece> {
   const request = {
     ...(provider === undefined ? {} : { provider }),
     messages: [{ role: 'user' as const, content: QUESTION }],
@@ -179,18 +186,18 @@ async function* ask(node: CocoonNode, provider?: string): AsyncGenerator<{ text:
     if (event.type === 'text') {
       yield { text: event.text }
     } else if (event.type === 'end') {
-      yield { tokens: event.usage.completionTokens }
+      yield { tokens: event.usage.completionTokens, vouchers: event.vouchers }
     }
   }
 }
 
-async function* generate(local: Engine): AsyncGenerator<{ text: string } | { tokens: number }> {
+async function* generate(local: Engine): AsyncGenerator<AnswerPiece> {
   const request = { messages: [{ role: 'user' as const, content: QUESTION }], maxTokens: MAX_TOKENS, temperature: 0 }
   for await (const event of local.generate(request)) {
     if (event.type === 'text') {
       yield { text: event.text }
     } else if (event.type === 'end') {
-      yield { tokens: event.completionTokens }
+      yield { tokens: event.completionTokens, vouchers: 0 }
     }
   }
 }

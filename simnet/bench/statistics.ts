@@ -18,3 +18,10 @@ export function spread(values: readonly number[], digits = 1): { min: number; me
     max: round(Math.max(...values), digits)
   }
 }
+
+/** Median with the values that a quarter lie below and above. */
+export function quartiles(values: readonly number[], digits = 1): { lower: number; median: number; upper: number } {
+  const sorted = [...values].sort((a, b) => a - b)
+  const at = (share: number): number => sorted[Math.round(share * (sorted.length - 1))] ?? Number.NaN
+  return { lower: round(at(0.25), digits), median: round(median(sorted), digits), upper: round(at(0.75), digits) }
+}
