@@ -3,7 +3,7 @@ import { AttestationError } from '../../core/errors.ts'
 import { type Certificate, verifyCertificateSignature } from './certificate.ts'
 import { EXTENSION } from './extensions.ts'
 import { sameName } from './name.ts'
-import { expectTime, type Validity } from './validity.ts'
+import { expectTime, intersect, type Validity } from './validity.ts'
 
 /** Longest chain that is judged, leaf and root included. */
 export const MAX_CHAIN_CERTIFICATES = 8
@@ -65,10 +65,7 @@ export function verifyChain(input: VerifyChainInput): Validity {
     }
     verifyCertificateSignature(certificate, issuer)
   }
-  return {
-    notBeforeMs: Math.max(...chain.map(({ notBeforeMs }) => notBeforeMs)),
-    notAfterMs: Math.min(...chain.map(({ notAfterMs }) => notAfterMs))
-  }
+  return intersect(...chain)
 }
 
 function expectUnderstood({ extensions, subject }: Certificate, understood: readonly string[]): void {
@@ -87,8 +84,7 @@ function expectInForce({ subject, notBeforeMs, notAfterMs }: Certificate, nowMs:
       `The certificate of ${subject.text} is valid from ${new Date(notBeforeMs).toISOString()}: check the clock`
     )
   }
-  // The end is a whole second, and belongs to the validity.
-  if (!(nowMs < notAfterMs + 1000)) {
+  if (!(nowMs <= notAfterMs)) {
     throw refusal('EXPIRED', `The certificate of ${subject.text} ended at ${new Date(notAfterMs).toISOString()}`)
   }
 }

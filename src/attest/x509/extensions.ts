@@ -31,11 +31,11 @@ export function readExtensions(reader: DerReader, tagNumber: number, what: strin
   return reader.nested(contextTag(tagNumber), what, list => readExtensionList(list, what))
 }
 
-/** Reads `SEQUENCE OF Extension`, at least one. */
+/** Reads `SEQUENCE OF Extension`; an empty one says nothing, and some issuers write it. */
 export function readExtensionList(reader: DerReader, what: string): Extensions {
   return reader.nested(TAG.sequence, what, list => {
     const found = new Map<string, Extension>()
-    do {
+    while (!list.atEnd) {
       list.nested(TAG.sequence, what, item => {
         const oid = readOid(item, what)
         const critical = item.nextTag === TAG.boolean && readBoolean(item, what)
@@ -47,7 +47,7 @@ export function readExtensionList(reader: DerReader, what: string): Extensions {
         }
         found.set(oid, { critical, value: readOctets(item, what) })
       })
-    } while (!list.atEnd)
+    }
     return found
   })
 }

@@ -6,6 +6,14 @@ export interface Validity {
   readonly notAfterMs: number
 }
 
+/** When all of several things are valid at once. */
+export function intersect(...all: readonly Validity[]): Validity {
+  return {
+    notBeforeMs: Math.max(...all.map(({ notBeforeMs }) => notBeforeMs)),
+    notAfterMs: Math.min(...all.map(({ notAfterMs }) => notAfterMs))
+  }
+}
+
 /**
  * A time that is NaN would pass comparisons.
  *
