@@ -1,4 +1,4 @@
-import type { LedgerDatabase, LedgerOperation } from '../../src/payments/ledger.ts'
+import type { LedgerDatabase, LedgerOperation } from '../../src/payments/ledger/ledger.ts'
 
 /** A ledger's disk in memory. Tests may count, delay or lose writes; what is in `stored` survives a "crash". */
 export class FakeLedgerDatabase implements LedgerDatabase {

@@ -1,7 +1,7 @@
 import { errorCode } from '../../src/core/errors.ts'
 import { parseTon, ZERO_NANO_TON } from '../../src/core/nano-ton.ts'
 import { tokenCost } from '../../src/core/price.ts'
-import type { StepReport } from '../../src/payments/steward-types.ts'
+import type { StepReport } from '../../src/payments/steward/steward-types.ts'
 import { networkFees } from '../../src/ton/transactions.ts'
 import { FuzzRandom } from '../fuzz/random.ts'
 import { ClientActor } from './client-actor.ts'

@@ -8,7 +8,7 @@ import { Ledger, type LostChannel, type StepReport, StewardJournal } from '../..
 import { FakeLedgerDatabase } from '../../support/ledger-database.ts'
 import { PAYEE_ADDRESS, PAYER_ADDRESS } from '../../support/payment-pair.ts'
 import { until } from '../../support/until.ts'
-import { FEES, StewardPair } from '../payments/steward-pair.ts'
+import { FEES, StewardPair } from '../payments/steward/steward-pair.ts'
 
 const CONFIG = parseConfig({
   network: 'simnet',

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { ClassicLevel } from 'classic-level'
 import { errorCode } from '../../../src/core/errors.ts'
 import { openStore, type Store } from '../../../src/node/store.ts'
-import type { PayeeChannel } from '../../../src/payments/payee-channel.ts'
+import type { PayeeChannel } from '../../../src/payments/payee/payee-channel.ts'
 import { amount, PAYEE_ADDRESS, PAYEE_KEY, PAYER_ADDRESS, PAYER_KEY } from '../../support/payment-pair.ts'
 import { useTempFolder } from '../../support/temp-folder.ts'
 

@@ -5,7 +5,7 @@ import { silentLogger } from '../../../src/core/logger.ts'
 import { VoucherFiles } from '../../../src/node/voucher-files.ts'
 import { VoucherFolder, voucherFile } from '../../../src/node/voucher-folder.ts'
 import { type WatchEvent, watchVouchers } from '../../../src/node/watch.ts'
-import { decodeWatchFile, encodeWatchFile } from '../../../src/payments/watch-file.ts'
+import { decodeWatchFile, encodeWatchFile } from '../../../src/payments/watch/watch-file.ts'
 import { amount, PaymentPair } from '../../support/payment-pair.ts'
 import { useTempFolder } from '../../support/temp-folder.ts'
 
