@@ -57,6 +57,20 @@ export function verifyDeviceChain(chainPem: string | Uint8Array, nowMs: number):
   return { firmwareKey, chip, firmwareId: readFirmwareId(firmwareKey, chip), validity }
 }
 
+/**
+ * Holds the firmware id that a report names, if it does, against the certified one.
+ *
+ * @throws {AttestationError} `ATTESTATION_GPU_FIRMWARE_ID_MISMATCH`
+ */
+export function expectFirmwareId(reported: Uint8Array | undefined, certified: Uint8Array): void {
+  if (reported !== undefined && toHex(reported) !== toHex(certified)) {
+    throw new AttestationError(
+      'ATTESTATION_GPU_FIRMWARE_ID_MISMATCH',
+      'The GPU report names other firmware than the certificate of its key'
+    )
+  }
+}
+
 /** NVIDIA's driver hands the certificates out with no line end between them, which is not PEM. */
 function separate(chainPem: string | Uint8Array): string {
   const text = typeof chainPem === 'string' ? chainPem : Buffer.from(chainPem).toString('latin1')

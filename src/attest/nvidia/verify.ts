@@ -2,7 +2,7 @@ import { verify as verifySignature } from 'node:crypto'
 import { toHex } from '../../core/bytes.ts'
 import { AttestationError, UsageError } from '../../core/errors.ts'
 import { expectTime } from '../x509/validity.ts'
-import { type GpuDevice, verifyDeviceChain } from './device-chain.ts'
+import { expectFirmwareId, type GpuDevice, verifyDeviceChain } from './device-chain.ts'
 import { expectMeasurements } from './measurements.ts'
 import { GPU_NONCE_BYTES, type GpuReport, parseGpuReport } from './report.ts'
 import { verifyRim } from './rim.ts'
@@ -66,8 +66,8 @@ export interface VerifiedGpu {
  * golden measurements with their own signatures. Revocation is not looked up.
  *
  * @throws {AttestationError} `ATTESTATION_GPU_SIGNATURE_INVALID`, `ATTESTATION_GPU_NONCE_MISMATCH`,
- *   `ATTESTATION_GPU_FIRMWARE_ID_MISMATCH`, `ATTESTATION_GPU_VERSION_REFUSED` and those of {@link parseGpuReport},
- *   {@link verifyDeviceChain}, {@link verifyRim} and {@link expectMeasurements}
+ *   `ATTESTATION_GPU_VERSION_REFUSED` and those of {@link parseGpuReport}, {@link verifyDeviceChain},
+ *   {@link expectFirmwareId}, {@link verifyRim} and {@link expectMeasurements}
  * @throws {UsageError} `ATTESTATION_INPUT_INVALID` if `nowMs` or `nonce` of the caller are not usable
  */
 export function verifyNvidiaEvidence(input: VerifyNvidiaEvidenceInput): VerifiedGpu {
@@ -112,10 +112,7 @@ function expectReport(report: GpuReport, { firmwareKey, firmwareId }: GpuDevice,
   if (toHex(report.nonce) !== toHex(nonce)) {
     throw refusal('NONCE_MISMATCH', 'The GPU report answers another nonce: it may be an old one')
   }
-  const reported = report.fields.firmwareId
-  if (reported !== undefined && toHex(reported) !== toHex(firmwareId)) {
-    throw refusal('FIRMWARE_ID_MISMATCH', 'The GPU report names other firmware than the certificate of its key')
-  }
+  expectFirmwareId(report.fields.firmwareId, firmwareId)
 }
 
 function expectVersion(what: string, version: string, accepted: readonly string[] | undefined): void {
