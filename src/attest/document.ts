@@ -113,6 +113,16 @@ export function hex(bytes: number): Reader<string> {
   return text(new RegExp(`^[0-9a-f]{${bytes * 2}}$`), `${bytes} bytes in lower-case hex`)
 }
 
+/** Base64 with padding, the one way to write its bytes. */
+export function base64(): Reader<string> {
+  return (value, name) => {
+    if (typeof value !== 'string' || Buffer.from(value, 'base64').toString('base64') !== value) {
+      throw new DocumentFault(`${name} is not base64`)
+    }
+    return value
+  }
+}
+
 export function oneOf<const T extends string | number>(values: readonly T[]): Reader<T> {
   return (value, name) => {
     const found = values.find(allowed => allowed === value)

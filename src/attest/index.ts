@@ -1,4 +1,6 @@
-export { type AttestationPolicy, DEFAULT_POLICY, SIMNET_POLICY } from './policy.ts'
+export type { Platform } from './judge-evidence.ts'
+export type { AcceptedImage } from './measured.ts'
+export { type AttestationPolicy, DEFAULT_POLICY, SIMNET_POLICY, withSimulated } from './policy.ts'
 export type { Receipt, ReceiptPrices, ReceiptSampling, SignedReceipt } from './receipt.ts'
 export { decodeReceipt, makeReceipt, RECEIPT_DOMAIN, verifyReceipt } from './receipt.ts'
 export { CHALLENGE_BYTES, reportData } from './report-data.ts'

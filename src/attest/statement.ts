@@ -8,6 +8,7 @@ import {
   list,
   object,
   oneOf,
+  optional,
   peerIdText,
   type Reader,
   text
@@ -33,12 +34,16 @@ export interface Statement {
   tier: Tier
   /** Raw X25519 key, 32 bytes hex. */
   hpkeKey: string
+  /** SHA-256 of the raw X-Wing key, hex, where the enclave offers that suite. The key itself travels beside the statement. */
+  xwingKeyId?: string
   /** Raw Ed25519 key that signs receipts, 32 bytes hex. */
   receiptKey: string
   /** The libp2p peer that relays for this enclave and co-signs, base58. */
   peerId: string
   /** SHA-256 of each GGUF file loaded, hex. */
   modelDigests: string[]
+  /** SHA-256 of each GPU's report, hex; only in the tier `tdx+gpu`. They answer `gpuNonce` of the rest. */
+  gpuEvidence?: string[]
   /** SHA-256 of the enclave's settings, hex. */
   configDigest: string
   software: { version: string; bundleDigest: string }
@@ -53,9 +58,11 @@ const readStatement: Reader<Statement> = object<Statement>({
   version: oneOf([1]),
   tier: oneOf(TIERS),
   hpkeKey: hex(32),
+  xwingKeyId: optional(hex(32)) as Reader<string>,
   receiptKey: hex(32),
   peerId: peerIdText,
   modelDigests: list(hex(32), LIMITS.models),
+  gpuEvidence: optional(list(hex(32), LIMITS.gpus)) as Reader<string[]>,
   configDigest: hex(32),
   software: object<Statement['software']>({
     version: text(/^[0-9A-Za-z.+-]{1,64}$/, 'a version of at most 64 characters'),

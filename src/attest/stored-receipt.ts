@@ -3,6 +3,7 @@ import { AttestationError, errorMessage } from '../core/errors.ts'
 import { MAX_NANO_TON } from '../core/nano-ton.ts'
 import { LIMITS } from '../wire/limits.ts'
 import {
+  base64,
   canonicalBytes,
   DocumentFault,
   decimal,
@@ -75,19 +76,12 @@ const anyObject: Reader<object> = (value, name) => {
   return value
 }
 
-const base64: Reader<string> = (value, name) => {
-  if (typeof value !== 'string' || Buffer.from(value, 'base64').toString('base64') !== value) {
-    throw new DocumentFault(`${name} is not base64`)
-  }
-  return value
-}
-
 const readFile = object<StoredReceiptFile>({
   version: oneOf([VERSION]),
   receipt: anyObject,
   signature: hex(64),
   statement: anyObject,
-  evidence: base64,
+  evidence: base64(),
   peerSignature: hex(64),
   challenge: optional(hex(32)) as Reader<string>,
   finalVoucher: optional(

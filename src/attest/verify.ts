@@ -1,16 +1,16 @@
 import { fromHex, sha256, toHex } from '../core/bytes.ts'
 import { AttestationError, UsageError } from '../core/errors.ts'
-import { evidenceType, type VerifiedEvidence } from './evidence.ts'
-import { type AttestationPolicy, expectMeasurement, expectTier } from './policy.ts'
+import { judgeEvidence, type Platform } from './judge-evidence.ts'
+import type { AcceptedImage } from './measured.ts'
+import { type AttestationPolicy, expectTier } from './policy.ts'
 import { CHALLENGE_BYTES, reportData } from './report-data.ts'
-import { simulatedMeasurement, verifySimulatedEvidence } from './simulated-evidence.ts'
 import { decodeStatement, type Statement, statementCosignMessage } from './statement.ts'
+import { TdxVerifier } from './tdx/verifier.ts'
 import type { Tier } from './tier.ts'
 
 /** A beacon may be this many blocks ahead of the client's own view: the two do not see a block at the same moment. */
 export const BEACON_MARGIN_BLOCKS = 64
 
-const REAL_EVIDENCE_TYPES: readonly string[] = ['tdx', 'tdx+gpu', 'snp']
 const PEER_SIGNATURE_BYTES = 64
 
 /** Checks a libp2p peer's signature; the mesh knows how. */
@@ -37,7 +37,21 @@ export interface VerifyAttestationInput {
   /** Unix time to judge validity at. */
   readonly nowMs: number
   /** The client's own view of the chain; without one the beacon is not compared. */
-  readonly chainView?: { readonly globalId: number; readonly height: number }
+  readonly chainView?: ChainView
+  /**
+   * Remembers collateral and quotes that held, over several calls.
+   *
+   * @default nothing is remembered
+   */
+  readonly tdx?: TdxVerifier
+}
+
+/** What a client knows of the chain when it judges a beacon. */
+export interface ChainView {
+  readonly globalId: number
+  readonly height: number
+  /** Root hash of the block at the beacon's height, 32 bytes hex, as the client's own chain has it; absent if it could not tell. */
+  readonly beaconHash?: string
 }
 
 /** An enclave whose attestation held, and the keys it speaks with. */
@@ -50,9 +64,13 @@ export interface VerifiedEnclave {
   /** Raw Ed25519, 32 bytes. */
   readonly receiptKey: Uint8Array
   readonly tier: Tier
+  /** What the evidence showed of the machine. */
+  readonly platform: Platform
+  /** The guest image, as the policy names it; a simulated enclave has none. */
+  readonly image?: AcceptedImage
   /** SHA-256 of each model, 32 bytes each. */
   readonly modelDigests: readonly Uint8Array[]
-  /** Verify again from this time on: end of validity, or of the age the policy allows. */
+  /** Verify again from this time on: end of validity, of the evidence's own certificates, or of the age the policy allows. */
   readonly expiresAtMs: number
 }
 
@@ -73,14 +91,14 @@ export async function verifyAttestation(input: VerifyAttestationInput): Promise<
   }
   expectTier(policy, statement.tier)
 
-  const evidence = verifyEvidence(statement, input.evidence)
-  expectMeasurement(policy, evidence.measurement)
+  const { tdx = new TdxVerifier(1) } = input
+  const evidence = judgeEvidence({ statement, evidence: input.evidence, policy, nowMs, tdx })
   if (!Buffer.from(reportData(input.statement, input.challenge ?? statement.beacon)).equals(evidence.reportData)) {
     const freshness = input.challenge === undefined ? 'its beacon' : 'the challenge'
     throw refusal('REPORT_DATA_MISMATCH', `The evidence does not bind this statement and ${freshness}`)
   }
   expectTimes(statement, policy, nowMs)
-  expectBeacon(statement, input.chainView)
+  expectBeacon(statement, policy, input.chainView)
   await expectPeer(statement, input)
 
   return {
@@ -89,8 +107,10 @@ export async function verifyAttestation(input: VerifyAttestationInput): Promise<
     hpkePublicKey: fromHex(statement.hpkeKey, 32),
     receiptKey: fromHex(statement.receiptKey, 32),
     tier: statement.tier,
+    platform: evidence.platform,
+    ...(evidence.image && { image: evidence.image }),
     modelDigests: statement.modelDigests.map(model => fromHex(model, 32)),
-    expiresAtMs: Math.min(statement.notAfterMs, statement.notBeforeMs + policy.maxStatementAgeMs)
+    expiresAtMs: Math.min(statement.notAfterMs, statement.notBeforeMs + policy.maxStatementAgeMs, evidence.expiresAtMs)
   }
 }
 
@@ -105,30 +125,6 @@ function expectInput({ nowMs, challenge }: VerifyAttestationInput): void {
       `Challenge has ${challenge.byteLength} bytes: expected ${CHALLENGE_BYTES}`
     )
   }
-}
-
-function verifyEvidence(statement: Statement, bytes: Uint8Array): VerifiedEvidence {
-  const type = evidenceType(bytes)
-  if (REAL_EVIDENCE_TYPES.includes(type)) {
-    throw refusal(
-      'UNSUPPORTED_EVIDENCE',
-      `This build cannot verify ${type} evidence yet: it refuses what it cannot check`
-    )
-  }
-  if (type !== 'simulated') {
-    throw refusal(
-      'EVIDENCE_UNKNOWN',
-      `Evidence of type ${JSON.stringify(type.slice(0, 32))} is unknown to this version`
-    )
-  }
-  if (statement.tier !== 'simulated') {
-    throw refusal('TIER_MISMATCH', `The statement says ${statement.tier}, the evidence is only simulated`)
-  }
-  const evidence = verifySimulatedEvidence(bytes)
-  if (evidence.measurement !== toHex(simulatedMeasurement(fromHex(statement.software.bundleDigest, 32)))) {
-    throw refusal('MEASUREMENT_MISMATCH', 'The evidence measures other software than the statement names')
-  }
-  return evidence
 }
 
 function expectTimes(statement: Statement, policy: AttestationPolicy, nowMs: number): void {
@@ -150,16 +146,25 @@ function expectTimes(statement: Statement, policy: AttestationPolicy, nowMs: num
   }
 }
 
-function expectBeacon(statement: Statement, view: VerifyAttestationInput['chainView']): void {
-  const { globalId, height } = statement.beacon
+function expectBeacon({ beacon }: Statement, policy: AttestationPolicy, view: ChainView | undefined): void {
   if (view === undefined) {
     return
   }
+  const { globalId, height, hash } = beacon
   if (globalId !== view.globalId) {
     throw refusal('NETWORK_MISMATCH', `The enclave follows network ${globalId}: expected ${view.globalId}`)
   }
   if (height > view.height + BEACON_MARGIN_BLOCKS) {
     throw refusal('BEACON_AHEAD', `The statement names block ${height}: our chain is at ${view.height}`)
+  }
+  if (!(view.height - height <= policy.maxBeaconAgeBlocks)) {
+    throw refusal(
+      'BEACON_TOO_OLD',
+      `The statement names block ${height}, ${view.height - height} behind: the policy accepts ${policy.maxBeaconAgeBlocks}`
+    )
+  }
+  if (view.beaconHash !== undefined && view.beaconHash !== hash) {
+    throw refusal('BEACON_MISMATCH', `The statement names a block ${height} that is not the chain's`)
   }
 }
 

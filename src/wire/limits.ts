@@ -24,7 +24,7 @@ export const LIMITS = {
   sealedChunkBytes: 16 * 1024,
   attestReplyBytes: 256 * 1024,
   statementBytes: 4 * 1024,
-  evidenceBytes: 64 * 1024,
+  evidenceBytes: 192 * 1024,
   channelFrameBytes: 2 * 1024,
   receiptBytes: 8 * 1024,
   /** Largest frame of the pipe between host and enclave. */
