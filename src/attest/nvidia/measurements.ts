@@ -1,7 +1,7 @@
 import { toHex } from '../../core/bytes.ts'
 import { AttestationError } from '../../core/errors.ts'
 import type { GpuReport } from './report.ts'
-import type { Rim } from './rim.ts'
+import type { RimContent } from './rim-content.ts'
 
 /**
  * Compares what a GPU measured with what NVIDIA signed: every index that a manifest says to compare must hold one of its
@@ -12,10 +12,7 @@ import type { Rim } from './rim.ts'
  */
 export function expectMeasurements(
   { fields, measurements }: Pick<GpuReport, 'fields' | 'measurements'>,
-  {
-    driver,
-    vbios
-  }: { readonly driver: Pick<Rim, 'version' | 'golden'>; readonly vbios: Pick<Rim, 'version' | 'golden'> }
+  { driver, vbios }: { readonly driver: RimContent; readonly vbios: RimContent }
 ): void {
   expectVersion('driver', driver, fields.driverVersion)
   expectVersion('VBIOS', vbios, fields.vbiosVersion)
@@ -39,7 +36,7 @@ export function expectMeasurements(
   }
 }
 
-function expectVersion(what: string, { version }: Pick<Rim, 'version'>, reported: string): void {
+function expectVersion(what: string, { version }: RimContent, reported: string): void {
   if (version.toUpperCase() !== reported.toUpperCase()) {
     throw new AttestationError(
       'ATTESTATION_RIM_VERSION_MISMATCH',

@@ -1,10 +1,9 @@
-import { verify as verifySignature } from 'node:crypto'
-import { toHex } from '../../core/bytes.ts'
 import { AttestationError, UsageError } from '../../core/errors.ts'
 import { expectTime } from '../x509/validity.ts'
-import { expectFirmwareId, type GpuDevice, verifyDeviceChain } from './device-chain.ts'
+import { expectAnswer } from './answer.ts'
+import { verifyDeviceChain } from './device-chain.ts'
 import { expectMeasurements } from './measurements.ts'
-import { GPU_NONCE_BYTES, type GpuReport, parseGpuReport } from './report.ts'
+import { GPU_NONCE_BYTES, parseGpuReport } from './report.ts'
 import { verifyRim } from './rim.ts'
 
 /** What a verifier asks of a GPU beyond being genuine and in the state that NVIDIA signed golden measurements for. */
@@ -65,9 +64,8 @@ export interface VerifiedGpu {
  * measurements for: shape; the device's chain to NVIDIA's pinned root; the signature; nonce and firmware; then the
  * golden measurements with their own signatures. Revocation is not looked up.
  *
- * @throws {AttestationError} `ATTESTATION_GPU_SIGNATURE_INVALID`, `ATTESTATION_GPU_NONCE_MISMATCH`,
- *   `ATTESTATION_GPU_VERSION_REFUSED` and those of {@link parseGpuReport}, {@link verifyDeviceChain},
- *   {@link expectFirmwareId}, {@link verifyRim} and {@link expectMeasurements}
+ * @throws {AttestationError} `ATTESTATION_GPU_VERSION_REFUSED` and those of {@link parseGpuReport},
+ *   {@link verifyDeviceChain}, {@link expectAnswer}, {@link verifyRim} and {@link expectMeasurements}
  * @throws {UsageError} `ATTESTATION_INPUT_INVALID` if `nowMs` or `nonce` of the caller are not usable
  */
 export function verifyNvidiaEvidence(input: VerifyNvidiaEvidenceInput): VerifiedGpu {
@@ -81,7 +79,7 @@ export function verifyNvidiaEvidence(input: VerifyNvidiaEvidenceInput): Verified
   }
   const report = parseGpuReport(input.report)
   const device = verifyDeviceChain(input.chainPem, nowMs)
-  expectReport(report, device, nonce)
+  expectAnswer(report, device, nonce)
   const { driverVersion, vbiosVersion, project, projectSku, chipSku } = report.fields
   expectVersion('driver', driverVersion, input.policy.driverVersions)
   expectVersion('VBIOS', vbiosVersion, input.policy.vbiosVersions)
@@ -104,23 +102,11 @@ export function verifyNvidiaEvidence(input: VerifyNvidiaEvidenceInput): Verified
   }
 }
 
-function expectReport(report: GpuReport, { firmwareKey, firmwareId }: GpuDevice, nonce: Uint8Array): void {
-  const key = { key: firmwareKey.publicKey, dsaEncoding: 'ieee-p1363' } as const
-  if (firmwareKey.keyType !== 'p384' || !verifySignature('sha384', report.signedBody, key, report.signature)) {
-    throw refusal('SIGNATURE_INVALID', `${firmwareKey.subject.text} did not sign the GPU report`)
-  }
-  if (toHex(report.nonce) !== toHex(nonce)) {
-    throw refusal('NONCE_MISMATCH', 'The GPU report answers another nonce: it may be an old one')
-  }
-  expectFirmwareId(report.fields.firmwareId, firmwareId)
-}
-
 function expectVersion(what: string, version: string, accepted: readonly string[] | undefined): void {
   if (accepted !== undefined && !accepted.includes(version)) {
-    throw refusal('VERSION_REFUSED', `The GPU runs the ${what} ${version}, which the policy does not list`)
+    throw new AttestationError(
+      'ATTESTATION_GPU_VERSION_REFUSED',
+      `The GPU runs the ${what} ${version}, which the policy does not list`
+    )
   }
-}
-
-function refusal(cause: string, message: string): AttestationError {
-  return new AttestationError(`ATTESTATION_GPU_${cause}`, message)
 }

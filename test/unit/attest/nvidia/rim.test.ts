@@ -115,7 +115,14 @@ describe('golden measurements', () => {
     const device = [...vectors.gonvtrust.chainPem.matchAll(/BEGIN CERTIFICATE-----([^-]*)-/g)].map(
       found => `<ds:X509Certificate>${found[1]}</ds:X509Certificate>`
     )
-    const chains = [list.slice(1), list.slice(0, 3), list.toReversed(), device.slice(1), [...list, ...list].slice(1, 5)]
+    const chains = [
+      list.slice(1),
+      list.slice(0, 3),
+      list.with(2, list[3] ?? ''),
+      list.toReversed(),
+      device.slice(1),
+      [...list, ...list].slice(1, 5)
+    ]
     for (const chain of chains) {
       refuses(edited(driver, inner, chain.join('')), 'ATTESTATION_RIM_SIGNER_UNKNOWN')
     }
@@ -157,6 +164,8 @@ describe('golden measurements', () => {
       'text between': edited(driver, '<ds:KeyInfo>', 'x<ds:KeyInfo>'),
       'no base64': edited(driver, '<ds:SignatureValue>', '<ds:SignatureValue>!'),
       'loose base64': edited(driver, '</ds:SignatureValue>', '=</ds:SignatureValue>'),
+      'an element in a value': edited(driver, '<ds:SignatureValue>', '<ds:SignatureValue><ds:x/>'),
+      'an element after a value': edited(driver, '</ds:SignatureValue>', '<ds:x/></ds:SignatureValue>'),
       'no value': edited(driver, /<ds:SignatureValue>[^<]*/, '<ds:SignatureValue>')
     }
     for (const [what, text] of Object.entries(wrong)) {
@@ -169,6 +178,7 @@ describe('golden measurements', () => {
   it('refuses what is no manifest, or too large', () => {
     refuses('', 'ATTESTATION_RIM_INVALID')
     refuses('<a/>', 'ATTESTATION_RIM_INVALID')
+    refuses(edited(driver, /<ds:Signature [^>]*>[^]*<\/ds:Signature>/, '<Signature/>'), 'ATTESTATION_RIM_INVALID')
     refuses(edited(driver, '<SoftwareIdentity', '<!DOCTYPE x><SoftwareIdentity'), 'ATTESTATION_RIM_INVALID')
     refuses(edited(driver, /SoftwareIdentity/g, 'Other'), 'ATTESTATION_RIM_INVALID')
     refuses(driver + ' '.repeat(256 * 1024), 'ATTESTATION_RIM_SIZE')

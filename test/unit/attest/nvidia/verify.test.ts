@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
+import { generateKeyPairSync, sign } from 'node:crypto'
 import * as fc from 'fast-check'
-import { expectFirmwareId } from '../../../../src/attest/nvidia/device-chain.ts'
+import { expectAnswer } from '../../../../src/attest/nvidia/answer.ts'
+import { readFirmwareId } from '../../../../src/attest/nvidia/firmware-id.ts'
+import { type GpuReport, parseGpuReport } from '../../../../src/attest/nvidia/report.ts'
 import { type VerifyNvidiaEvidenceInput, verifyNvidiaEvidence } from '../../../../src/attest/nvidia/verify.ts'
+import { parseCertificate } from '../../../../src/attest/x509/certificate.ts'
 import { splitPem } from '../../../../src/attest/x509/pem.ts'
 import { toHex } from '../../../../src/core/bytes.ts'
 import { AttestationError } from '../../../../src/core/errors.ts'
@@ -119,12 +123,60 @@ describe('NVIDIA evidence', () => {
       refuses({ ...vectors.gonvtrust, chainPem: pem(chain) }, 'ATTESTATION_CERTIFICATE_ISSUER_MISMATCH')
     })
 
-    it('holds the firmware that a report names against the certified one', () => {
-      const certified = new Uint8Array(48).fill(7)
-      expectFirmwareId(undefined, certified)
-      expectFirmwareId(Uint8Array.from(certified), certified)
-      const other = certified.with(47, 8)
-      assert.throws(() => expectFirmwareId(other, certified), { code: 'ATTESTATION_GPU_FIRMWARE_ID_MISMATCH' })
+    it('reads the firmware id of a certificate in its one form', () => {
+      const [key, chip] = certificates.map(parseCertificate)
+      assert.ok(key !== undefined && chip !== undefined)
+      const oid = '2.23.133.5.4.1'
+      const hex = toHex(key.extensions.get(oid)?.value ?? new Uint8Array())
+      const read = (value: string | undefined): Uint8Array => {
+        const extensions = new Map(key.extensions)
+        extensions.delete(oid)
+        if (value !== undefined) {
+          extensions.set(oid, { critical: false, value: Buffer.from(value, 'hex') })
+        }
+        return readFirmwareId({ ...key, extensions }, chip)
+      }
+      assert.equal(toHex(read(hex)), hex.slice(-96))
+      const wrong = [
+        undefined,
+        '',
+        `${hex}00`,
+        hex.slice(0, -2),
+        hex.replace('3081ba020101', '3081ba020102'),
+        hex.replace(toHex(chip.spki).slice(-20), '00'.repeat(10)),
+        hex.replace('0609608648016503040202', '0609608648016503040201'),
+        hex.replace('303d0609', '303c0609')
+      ]
+      for (const value of wrong) {
+        assert.notEqual(value, hex)
+        assert.throws(() => read(value), { code: 'ATTESTATION_GPU_FIRMWARE_ID_INVALID' }, value)
+      }
+      assert.throws(() => readFirmwareId(key, key), { code: 'ATTESTATION_GPU_FIRMWARE_ID_INVALID' })
+    })
+
+    it('refuses an answer of another key, to another nonce, or by other firmware', () => {
+      const [certificate] = certificates.map(parseCertificate)
+      assert.ok(certificate !== undefined)
+      const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-384' })
+      const device = { firmwareKey: { ...certificate, publicKey }, firmwareId: new Uint8Array(48).fill(7) }
+      const genuine = parseGpuReport(vectors.gonvtrust.report)
+      const { nonce, signedBody } = genuine
+      const signature = sign('sha384', signedBody, { key: privateKey, dsaEncoding: 'ieee-p1363' })
+      const naming = (firmwareId: Uint8Array | undefined): GpuReport => ({
+        ...genuine,
+        signature,
+        fields: { ...genuine.fields, firmwareId }
+      })
+      expectAnswer(naming(undefined), device, nonce)
+      expectAnswer(naming(Uint8Array.from(device.firmwareId)), device, nonce)
+      const refusesAnswer = (code: string, ...args: Parameters<typeof expectAnswer>): void => {
+        assert.throws(() => expectAnswer(...args), { code })
+      }
+      refusesAnswer('ATTESTATION_GPU_FIRMWARE_ID_MISMATCH', naming(device.firmwareId.with(47, 8)), device, nonce)
+      refusesAnswer('ATTESTATION_GPU_NONCE_MISMATCH', naming(undefined), device, nonce.with(0, 1))
+      refusesAnswer('ATTESTATION_GPU_SIGNATURE_INVALID', genuine, device, nonce)
+      const p256 = { ...device, firmwareKey: { ...device.firmwareKey, keyType: 'p256' as const } }
+      refusesAnswer('ATTESTATION_GPU_SIGNATURE_INVALID', naming(undefined), p256, nonce)
     })
   })
 

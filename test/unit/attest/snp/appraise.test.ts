@@ -149,6 +149,9 @@ describe('the meaning of SEV-SNP reports', () => {
     const minimumTcb = { turin: { ...TURIN.tcb, snp: 4 } }
     appraise(turin(), { minimumTcb })
     refuses('ATTESTATION_SNP_TCB_TOO_OLD', turin({ 0x1f0: TURIN_TCB.with(3, 3) }), { minimumTcb })
-    refuses('ATTESTATION_SNP_TCB_TOO_OLD', turin(), { minimumTcb: { turin: { ...TURIN.tcb, fmc: 2 } } })
+    const reportsLess = turin({ 0x180: TURIN_TCB.with(3, 3) })
+    const less = { ...TURIN, tcb: { ...TURIN.tcb, snp: 3 } }
+    appraise(reportsLess, {}, less)
+    refuses('ATTESTATION_SNP_TCB_TOO_OLD', reportsLess, { minimumTcb }, less)
   })
 })

@@ -102,4 +102,18 @@ describe('AMD’s extensions of certificates', () => {
     }
     readEndorsement(edited('2', '16054d696c616e'), 'milan', 'vcek')
   })
+
+  it('refuses a cloud whose name is long or not printable', () => {
+    const leaf = parseCertificate(vectors.vlek.certificates.leaf)
+    const named = (name: string): Certificate => {
+      const length = name.length < 128 ? [name.length] : [0x82, name.length >> 8, name.length & 0xff]
+      const value = Buffer.concat([Buffer.from([0x16, ...length]), Buffer.from(name, 'latin1')])
+      return { ...leaf, extensions: new Map([...leaf.extensions, [`${ARC}5`, { critical: false, value }]]) }
+    }
+    assert.equal(readEndorsement(named('CN=x'), 'milan', 'vlek').cloudId, 'CN=x')
+    for (const name of ['CN=\n', 'CN=\u007f', 'CN=\u00e9', 'x'.repeat(257)]) {
+      assert.throws(() => readEndorsement(named(name), 'milan', 'vlek'), { code: CODE })
+    }
+    assert.equal(readEndorsement(named('x'.repeat(256)), 'milan', 'vlek').cloudId?.length, 256)
+  })
 })

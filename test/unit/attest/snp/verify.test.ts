@@ -174,6 +174,7 @@ describe('SEV-SNP reports', () => {
     it('refuses what is no time', () => {
       for (const nowMs of [Number.NaN, Number.POSITIVE_INFINITY, 0, -1, NOW_MS + 0.5]) {
         refuses({ ...vectors.virtee, nowMs }, 'ATTESTATION_INPUT_INVALID')
+        refuses({ ...vectors.virtee, report: new Uint8Array(0), nowMs }, 'ATTESTATION_INPUT_INVALID')
       }
     })
   })
