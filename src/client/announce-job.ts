@@ -2,11 +2,12 @@ import { anySignal } from '../core/abort.ts'
 import { fromHex } from '../core/bytes.ts'
 import type { OfferPolicy, PriceCap } from '../market/index.ts'
 import type { Mesh } from '../mesh/index.ts'
-import { type ResponseKey, sealRequest } from '../seal/index.ts'
+import { type ResponseKey, type SealSuite, sealRequest } from '../seal/index.ts'
 import { encodeAnnouncement, type Recipient, type SealedBody } from '../wire/announcement.ts'
 import { LIMITS } from '../wire/limits.ts'
 import type { AttestedPeer } from './attested-peers.ts'
 import type { OfferDesk, TakenOffer } from './offer-desk.ts'
+import { sealTarget } from './seal-target.ts'
 
 /** A request sealed to some enclaves, as it travels. */
 export interface SealedJob {
@@ -18,15 +19,25 @@ export interface SealedJob {
   peers: ReadonlyArray<{ peer: AttestedPeer; recipient: Recipient; responseKey: ResponseKey }>
 }
 
-/** Seals `plaintext` once, and its key to each enclave. */
-export function sealJob(jobId: Uint8Array, plaintext: Uint8Array, peers: readonly AttestedPeer[]): SealedJob {
+/**
+ * Seals `plaintext` once, and its key to each enclave in one suite.
+ *
+ * @throws {PeerError} `SUITE_NOT_OFFERED`
+ * @throws {AttestationError} `ATTESTATION_XWING_KEY_MISMATCH`
+ */
+export function sealJob(
+  jobId: Uint8Array,
+  plaintext: Uint8Array,
+  peers: readonly AttestedPeer[],
+  suite: SealSuite = 'x25519'
+): SealedJob {
   const { sealedRequest, requestDigest, recipients, responseKeys } = sealRequest({
     jobId,
     plaintext,
-    recipients: peers.map(({ enclave }) => enclave)
+    recipients: peers.map(peer => sealTarget(peer, suite))
   })
   const body: SealedBody =
-    sealedRequest.byteLength <= LIMITS.announcedRequestBytes
+    sealedRequest.byteLength <= inlineLimit(suite)
       ? { kind: 'inline', sealedRequest }
       : { kind: 'later', sizeBytes: sealedRequest.byteLength, digest: requestDigest }
   return {
@@ -40,6 +51,11 @@ export function sealJob(jobId: Uint8Array, plaintext: Uint8Array, peers: readonl
       responseKey: responseKeys[at] as ResponseKey
     }))
   }
+}
+
+// By the suite alone, so that it tells nothing more: with its wraps the largest body still fits an announcement.
+function inlineLimit(suite: SealSuite): number {
+  return suite === 'xwing' ? LIMITS.announcedXWingRequestBytes : LIMITS.announcedRequestBytes
 }
 
 export interface AnnounceInit {

@@ -15,6 +15,7 @@ import {
 } from '../payments/index.ts'
 import { responseOpener } from '../seal/index.ts'
 import type { Recipient } from '../wire/announcement.ts'
+import type { PrivacyMode } from '../wire/job-request.ts'
 import type { JobUpMessage } from '../wire/job-stream.ts'
 import { LIMITS } from '../wire/limits.ts'
 import type { Offer } from '../wire/offer.ts'
@@ -47,6 +48,7 @@ export interface AnswerSettings {
   depositPolicy: DepositPolicy
   /** Completion tokens this client prepays at a time at most, whatever a provider asks for. */
   maxWindowTokens: number
+  privacy: PrivacyMode
 }
 
 export type AnswerComponents = ClientComponents & { channels: ClientChannels }
@@ -87,7 +89,8 @@ export async function* answer(
         firstVoucher,
         bounds,
         pace,
-        stallTimeoutMs: settings.stallTimeoutMs
+        stallTimeoutMs: settings.stallTimeoutMs,
+        privacy: settings.privacy
       }
     )
     const decoder = new TextDecoder()

@@ -6,7 +6,7 @@ import { minNano, type NanoTon } from '../core/nano-ton.ts'
 import type { CandidateNeeds } from '../market/index.ts'
 import type { Capacity } from '../mesh/index.ts'
 import type { ChannelFinder, PayerChannelInfo } from '../payments/index.ts'
-import { encodeJobRequest } from '../wire/job-request.ts'
+import { encodeJobRequest, type PrivacyMode } from '../wire/job-request.ts'
 import { LIMITS } from '../wire/limits.ts'
 import { announceJob, sealJob } from './announce-job.ts'
 import { answer, type ReadyJob } from './answer.ts'
@@ -18,6 +18,7 @@ import { OfferDesk } from './offer-desk.ts'
 import { withOneMoreTry } from './one-more-try.ts'
 import type { ClientComponents, ClientInit } from './ports.ts'
 import { type RecoveredChannel, resumeChannels } from './resume-channels.ts'
+import { sealTarget } from './seal-target.ts'
 import { type WarmSession, WarmSessions } from './warm-sessions.ts'
 
 const DEFAULT_CANDIDATES = 2
@@ -77,7 +78,7 @@ export class Client {
    * @throws {CancelledError} `CANCELLED`
    */
   async *ask(request: AskRequest, options: AbortOptions = {}): AsyncGenerator<AnswerEvent> {
-    const plaintext = encodeRequest(request)
+    const plaintext = encodeRequest(request, this.#privacyOf(request))
     const { signal } = options
     let begun = false
     const warm = this.#warmJob(request, plaintext)
@@ -153,7 +154,7 @@ export class Client {
       return mended
     }
     return withOneMoreTry(this.#answer(request, job, plaintext, signal), mend, () => {
-      const sealed = sealJob(random.bytes(LIMITS.jobIdBytes), plaintext, [job.peer])
+      const sealed = sealJob(random.bytes(LIMITS.jobIdBytes), plaintext, [job.peer], this.#init.suite)
       const again = { ...job, terms: lastingTerms(job.terms), sealed, warm: true }
       return this.#answer(request, again, plaintext, signal)
     })
@@ -171,7 +172,8 @@ export class Client {
       requestBytes: plaintext.byteLength,
       stallTimeoutMs: this.#init.stallTimeoutMs ?? DEFAULT_STALL_TIMEOUT_MS,
       depositPolicy: this.#depositPolicy(this.#init.deposit.default),
-      maxWindowTokens: this.#init.maxWindowTokens ?? DEFAULT_MAX_WINDOW_TOKENS
+      maxWindowTokens: this.#init.maxWindowTokens ?? DEFAULT_MAX_WINDOW_TOKENS,
+      privacy: this.#privacyOf(request)
     }
     const { candidate, peer } = job
     const release = this.#sessions.begin(peer.peerId)
@@ -198,7 +200,8 @@ export class Client {
     if (session === undefined) {
       return undefined
     }
-    const sealed = sealJob(this.#components.random.bytes(LIMITS.jobIdBytes), plaintext, [session.peer])
+    const jobId = this.#components.random.bytes(LIMITS.jobIdBytes)
+    const sealed = sealJob(jobId, plaintext, [session.peer], this.#init.suite)
     return { ...session, sealed, warm: true }
   }
 
@@ -226,7 +229,8 @@ export class Client {
     const sealed = sealJob(
       random.bytes(LIMITS.jobIdBytes),
       plaintext,
-      attested.map(({ peer }) => peer)
+      attested.map(({ peer }) => peer),
+      this.#init.suite
     )
     const timeoutMs = this.#init.offerTimeoutMs ?? DEFAULT_OFFER_TIMEOUT_MS
     const taken = await announceJob(mesh, this.#desk, sealed, {
@@ -287,6 +291,7 @@ export class Client {
         await this.#components.mesh.connect(peerId, capacity.addresses, { signal: anySignal(signal) })
         const peer = await this.#peers.attest(peerId, capacity.statementDigest, { signal: anySignal(signal) })
         expectModel(peer, modelDigestHex)
+        sealTarget(peer, this.#init.suite ?? 'x25519')
         return { candidate, peer }
       })
     )
@@ -312,6 +317,10 @@ export class Client {
     return { room: deposit, deposit: minNano(deposit, max), maxDeposit: max, challengeSeconds, topUpBelowPercent }
   }
 
+  #privacyOf({ privacy }: AskRequest): PrivacyMode {
+    return privacy ?? this.#init.privacy ?? 'standard'
+  }
+
   get #candidateCount(): number {
     return this.#init.candidates ?? DEFAULT_CANDIDATES
   }
@@ -326,7 +335,7 @@ interface AttestedCandidate {
   peer: AttestedPeer
 }
 
-function encodeRequest(request: AskRequest): Uint8Array {
+function encodeRequest(request: AskRequest, privacy: PrivacyMode): Uint8Array {
   const { messages, maxTokens, temperature, topP, seed, stop } = request
   return encodeJobRequest({
     messages,
@@ -334,7 +343,8 @@ function encodeRequest(request: AskRequest): Uint8Array {
     ...(temperature === undefined ? {} : { temperature }),
     ...(topP === undefined ? {} : { topP }),
     ...(seed === undefined ? {} : { seed }),
-    ...(stop === undefined ? {} : { stop })
+    ...(stop === undefined ? {} : { stop }),
+    ...(privacy === 'standard' ? {} : { privacy })
   })
 }
 

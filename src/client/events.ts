@@ -1,7 +1,7 @@
 import type { StoredReceipt } from '../attest/index.ts'
 import type { NanoTon } from '../core/nano-ton.ts'
 import type { TokenUsage } from '../core/price.ts'
-import type { ChatMessage } from '../wire/job-request.ts'
+import type { ChatMessage, PrivacyMode } from '../wire/job-request.ts'
 
 /** A question for the mesh. */
 export interface AskRequest {
@@ -14,6 +14,11 @@ export interface AskRequest {
   topP?: number
   seed?: number
   stop?: string[]
+  /**
+   * How the answer travels; `strict` takes the same time and bytes whatever is said, which is longer and more.
+   * @default what the client was set to
+   */
+  privacy?: PrivacyMode
   /** Only this provider will do. */
   provider?: string
 }

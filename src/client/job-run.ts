@@ -17,10 +17,12 @@ import {
 } from '../payments/index.ts'
 import type { ResponseOpener } from '../seal/index.ts'
 import { decodeAnswerEvent } from '../wire/answer-event.ts'
+import type { PrivacyMode } from '../wire/job-request.ts'
 import { decodeJobDown, encodeJobUp, type JobDownMessage, type JobUpMessage } from '../wire/job-stream.ts'
 import { LIMITS } from '../wire/limits.ts'
 import { AnswerBrokenError } from './failures.ts'
 import { JobPayments } from './job-payments.ts'
+import { SteadyUpward } from './steady-upward.ts'
 
 /** A job that was accepted, or goes directly to a warm provider. */
 export interface JobRunInit {
@@ -39,6 +41,8 @@ export interface JobRunInit {
   pace?: Pace
   /** Longest silence on the stream, in milliseconds. */
   stallTimeoutMs: number
+  /** @default 'standard' */
+  privacy?: PrivacyMode
 }
 
 export interface JobRunComponents {
@@ -65,9 +69,13 @@ export class JobRun {
   readonly #components: JobRunComponents
   readonly #init: JobRunInit
   readonly #payments: JobPayments
+  /** In the mode `strict`. */
+  readonly #upward: SteadyUpward | undefined
   #state: JobState = 'accepted'
   #usage = NO_TOKENS
   #finishReason = 'unknown'
+  /** The answer is complete: what comes still is padding. */
+  #complete = false
   /** The last count that passed. The prompt's size is fixed by the first one, which may be a demand. */
   #counted: TokenUsage | undefined
   readonly #halt = new AbortController()
@@ -78,6 +86,13 @@ export class JobRun {
     const { payerJob, payer, stream, clock = systemClock } = components
     this.#components = components
     this.#init = init
+    this.#upward =
+      init.privacy === 'strict'
+        ? new SteadyUpward({
+            write: async message => stream.write(message),
+            padding: encodeJobUp({ type: 'pad' })
+          })
+        : undefined
     this.#payments = new JobPayments(
       {
         payerJob,
@@ -139,6 +154,7 @@ export class JobRun {
     } catch (err) {
       this.#state = signal?.aborted === true ? 'cancelled' : 'failed'
       stream.abort(err as Error)
+      this.#upward?.stop()
       if (signal?.aborted === true) {
         throw new CancelledError('Cancelled', { cause: err })
       }
@@ -149,6 +165,7 @@ export class JobRun {
       signal?.removeEventListener('abort', cancel)
       clearTimeout(this.#stall)
       clearTimeout(this.#grace)
+      this.#upward?.stop()
       // A voucher under way must be booked before the job is closed in the books.
       await this.#payments.settled().catch(() => undefined)
       if (this.#state !== 'done') {
@@ -181,11 +198,13 @@ export class JobRun {
         return this.#chunk(message)
       case 'need-voucher':
         this.#checkUsage(message.usage)
+        this.#upward?.hurry()
         await this.#payments.demanded(message.usage, message.cumulative)
         return undefined
       case 'done':
         this.#advance('receipt')
         this.#components.opener.expectFinished()
+        this.#upward?.stop()
         // The caller books the job's end next: no voucher may still be on its way.
         await this.#payments.settled()
         return { ...message, finishReason: this.#finishReason }
@@ -213,13 +232,16 @@ export class JobRun {
     const event = decodeAnswerEvent(bytes)
     if (event?.type === 'end') {
       this.#finishReason = event.finishReason
+      this.#complete = true
     }
-    this.#payments.delivered(usage, event?.type === 'end')
+    this.#payments.delivered(usage, this.#complete)
+    this.#upward?.answer()
     return event?.type === 'text' ? { type: 'text', bytes: event.text } : undefined
   }
 
   async #sendVoucher(voucher: Voucher): Promise<void> {
-    await this.#components.stream.write(encodeJobUp({ type: 'voucher', voucher: encodeVoucher(voucher) }))
+    const message = encodeJobUp({ type: 'voucher', voucher: encodeVoucher(voucher) })
+    await (this.#upward === undefined ? this.#components.stream.write(message) : this.#upward.voucher(message))
   }
 
   async #failed({ code, message, highest }: Extract<JobDownMessage, { type: 'failed' }>): Promise<never> {

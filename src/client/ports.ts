@@ -7,6 +7,8 @@ import type { Random } from '../core/random.ts'
 import type { PriceCap } from '../market/index.ts'
 import type { Mesh } from '../mesh/index.ts'
 import type { PayerChannels } from '../payments/index.ts'
+import type { SealSuite } from '../seal/index.ts'
+import type { PrivacyMode } from '../wire/job-request.ts'
 
 /** What a client needs from the rest of the node. */
 export interface ClientComponents {
@@ -53,4 +55,14 @@ export interface ClientInit {
    * @default 30_000
    */
   stallTimeoutMs?: number
+  /**
+   * What requests are sealed with. An enclave that does not offer it gets none.
+   * @default 'x25519'
+   */
+  suite?: SealSuite
+  /**
+   * How answers travel, unless a question says otherwise.
+   * @default 'standard'
+   */
+  privacy?: PrivacyMode
 }

@@ -198,6 +198,18 @@ const client = group({
    */
   candidates: wholeNumber(1, 8).default(2),
   /**
+   * What requests are sealed with: `x25519`, or `xwing`, which adds ML-KEM-768 against those who record today and may
+   * have a quantum computer later. Providers whose enclave does not offer it get no request.
+   * @default "x25519"
+   */
+  suite: oneOf('x25519', 'xwing').default('x25519'),
+  /**
+   * How answers travel. `standard` hides how long tokens are; `strict` also hides when they come and how many there
+   * are from everybody but the provider, at a constant rate until the longest answer the question allows would be over.
+   * @default "standard"
+   */
+  privacy: oneOf('standard', 'strict').default('standard'),
+  /**
    * Send prompts to simulated enclaves, whose owner can read them.
    * @default true on a simnet, false elsewhere
    */

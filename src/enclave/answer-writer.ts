@@ -1,6 +1,7 @@
 import type { TokenUsage } from '../core/price.ts'
 import { FRAME_PAYLOAD_BYTES, type ResponseSealer } from '../seal/index.ts'
 import { ANSWER_TEXT_OVERHEAD, encodeAnswerEvent } from '../wire/answer-event.ts'
+import type { AnswerOutput, SendChunk } from './answer-output.ts'
 
 /**
  * Text waits at most this long for more to share its frame with, in milliseconds. Every frame wakes the host and the
@@ -12,14 +13,11 @@ const COALESCE_MS = 10
 const MAX_FRAME_TOKENS = 32
 const MAX_FRAME_TEXT = FRAME_PAYLOAD_BYTES - ANSWER_TEXT_OVERHEAD
 
-/** A sealed frame and all tokens used up to and including it. */
-export type SendChunk = (sealed: Uint8Array, usage: TokenUsage) => void
-
 /**
- * Gathers an answer's text into sealed frames of one size: the first token goes out at once, later ones share
+ * The mode `standard`. Gathers an answer's text into sealed frames of one size: the first token goes out at once, later ones share
  * frames. Costs no promise and no timer per token.
  */
-export class AnswerWriter {
+export class AnswerWriter implements AnswerOutput {
   readonly #sealer: ResponseSealer
   readonly #send: SendChunk
   readonly #nowMs: () => number
@@ -37,7 +35,6 @@ export class AnswerWriter {
     this.#nowMs = nowMs
   }
 
-  /** Tokens the frames sent so far stand for. */
   get delivered(): TokenUsage {
     return this.#delivered
   }
@@ -46,7 +43,6 @@ export class AnswerWriter {
     this.#usage = { ...this.#usage, promptTokens, cachedPromptTokens }
   }
 
-  /** Takes the text of the tokens up to `completionTokens`. */
   text(text: string, completionTokens: number): void {
     const bytes = Buffer.from(text)
     if (this.#pendingBytes + bytes.byteLength > MAX_FRAME_TEXT) {
@@ -66,7 +62,6 @@ export class AnswerWriter {
     }
   }
 
-  /** Sends what waits, if anything does. */
   flush(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
@@ -86,7 +81,6 @@ export class AnswerWriter {
     this.#lastFlushMs = this.#nowMs()
   }
 
-  /** Drops what waits: nobody pays for it, nobody gets it. */
   discard(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
@@ -95,8 +89,11 @@ export class AnswerWriter {
     this.#usage = this.#delivered
   }
 
-  /** Sends what waits and the final frame, without which an answer counts as cut short. */
-  end(finishReason: string): void {
+  close(): void {
+    this.discard()
+  }
+
+  async end(finishReason: string): Promise<void> {
     this.flush()
     this.#seal(encodeAnswerEvent({ type: 'end', finishReason }), true)
   }

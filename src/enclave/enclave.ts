@@ -31,6 +31,13 @@ export interface AttestInput {
   challenge?: Uint8Array
 }
 
+export interface AttestedStatement {
+  statement: Uint8Array
+  evidence: Uint8Array
+  /** Raw X-Wing key whose SHA-256 the statement names, 1,216 bytes; absent where it names none. */
+  xwingKey?: Uint8Array
+}
+
 /** A sealed job as the host relays it. */
 export interface EnclaveJob {
   /** 16 bytes. */
@@ -84,7 +91,7 @@ export interface Enclave {
    *
    * @throws {EnvironmentError} `ENCLAVE_DIED`, `ENCLAVE_STOPPED`
    */
-  attest(input: AttestInput, options?: AbortOptions): Promise<{ statement: Uint8Array; evidence: Uint8Array }>
+  attest(input: AttestInput, options?: AbortOptions): Promise<AttestedStatement>
   run(job: EnclaveJob, options?: AbortOptions): EnclaveRun
   /** Memory of the enclave process and jobs it holds. */
   inspect(options?: AbortOptions): Promise<{ rssBytes: number; running: number }>

@@ -4,10 +4,27 @@ import { toHex } from '../core/bytes.ts'
 import type { Clock } from '../core/clock.ts'
 import { ed25519FromSeed } from '../core/ed25519.ts'
 import { PeerError } from '../core/errors.ts'
-import { enclaveKeyId, generateHpkeKeyPair, type HpkeKeyPair, ReplayGuard, recipientHint, wipe } from '../seal/index.ts'
+import {
+  enclaveKeyId,
+  generateSealKeyPair,
+  type HpkeKeyPair,
+  ReplayGuard,
+  recipientHint,
+  SEAL_SUITES,
+  type SealSuite,
+  wipe
+} from '../seal/index.ts'
 
 /** How long a statement and its keys are good for, in milliseconds. */
 export const EPOCH_MS = 60 * 60_000
+
+/** One HPKE key pair of an epoch. */
+export interface SealKey {
+  readonly keyPair: HpkeKeyPair
+  /** What recipient hints are made of, 32 bytes. */
+  readonly keyId: Uint8Array
+  readonly replayGuard: ReplayGuard
+}
 
 /** The keys of one statement. Nothing of it is ever written anywhere. */
 export interface Epoch {
@@ -15,14 +32,16 @@ export interface Epoch {
   readonly statementBytes: Uint8Array
   /** 32 bytes. */
   readonly statementDigest: Uint8Array
-  readonly hpke: HpkeKeyPair
+  readonly keys: Readonly<Record<SealSuite, SealKey>>
   /** Signs receipts. */
   readonly receiptKey: KeyObject
-  readonly replayGuard: ReplayGuard
 }
 
 /** What a statement says beside keys and times. */
-export type StatementFacts = Omit<Statement, 'version' | 'hpkeKey' | 'receiptKey' | 'notBeforeMs' | 'notAfterMs'>
+export type StatementFacts = Omit<
+  Statement,
+  'version' | 'hpkeKey' | 'xwingKeyId' | 'receiptKey' | 'notBeforeMs' | 'notAfterMs'
+>
 
 /**
  * The enclave's keys, new for every statement. A statement is replaced when half its life is over, so that
@@ -56,14 +75,16 @@ export class Epochs {
   }
 
   /**
-   * The epoch a request was sealed to.
+   * The epoch and the key of it that a request was sealed to.
    *
    * @throws {PeerError} `SEAL_WRONG_RECIPIENT` if it was sealed to another enclave, or to keys that are gone
    */
-  addressed(jobId: Uint8Array, hint: Uint8Array): Epoch {
+  addressed(jobId: Uint8Array, hint: Uint8Array): { epoch: Epoch; key: SealKey } {
     this.#dropExpired()
     const wanted = toHex(hint)
-    const found = this.#epochs.find(epoch => toHex(recipientHint(enclaveKeyId(epoch.hpke.publicKey), jobId)) === wanted)
+    const found = this.#epochs
+      .flatMap(epoch => SEAL_SUITES.map(suite => ({ epoch, key: epoch.keys[suite] })))
+      .find(({ key }) => toHex(recipientHint(key.keyId, jobId)) === wanted)
     if (found === undefined) {
       throw new PeerError(
         'SEAL_WRONG_RECIPIENT',
@@ -85,19 +106,26 @@ export class Epochs {
   // The key objects' own memory is cleansed by OpenSSL when the last reference is gone.
   #dropExpired(): void {
     const nowMs = this.#clock.nowMs()
-    this.#epochs = this.#epochs.filter(epoch => epoch.statement.notAfterMs > nowMs)
+    this.#epochs = this.#epochs.filter(epoch => {
+      const lives = epoch.statement.notAfterMs > nowMs
+      if (!lives) {
+        SEAL_SUITES.forEach(suite => epoch.keys[suite].keyPair.wipe())
+      }
+      return lives
+    })
   }
 }
 
 function makeEpoch(facts: StatementFacts, nowMs: number): Epoch {
-  const hpke = generateHpkeKeyPair()
+  const keys = { x25519: makeKey('x25519'), xwing: makeKey('xwing') }
   const seed = randomBytes(32)
   const receipt = ed25519FromSeed(seed)
   wipe(seed)
   const statement: Statement = {
     ...facts,
     version: 1,
-    hpkeKey: toHex(hpke.publicKey),
+    hpkeKey: toHex(keys.x25519.keyPair.publicKey),
+    xwingKeyId: toHex(keys.xwing.keyId),
     receiptKey: toHex(receipt.publicKey),
     notBeforeMs: nowMs,
     notAfterMs: nowMs + EPOCH_MS
@@ -107,8 +135,12 @@ function makeEpoch(facts: StatementFacts, nowMs: number): Epoch {
     statement,
     statementBytes,
     statementDigest: statementDigest(statementBytes),
-    hpke,
-    receiptKey: receipt.privateKey,
-    replayGuard: new ReplayGuard()
+    keys,
+    receiptKey: receipt.privateKey
   }
+}
+
+function makeKey(suite: SealSuite): SealKey {
+  const keyPair = generateSealKeyPair(suite)
+  return { keyPair, keyId: enclaveKeyId(keyPair.publicKey), replayGuard: new ReplayGuard() }
 }

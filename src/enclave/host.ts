@@ -3,7 +3,15 @@ import { CancelledError, type CocoonError, EnvironmentError } from '../core/erro
 import type { Logger } from '../core/logger.ts'
 import type { GpuChoice } from '../inference/index.ts'
 import { EnclaveReply, EnclaveRequest, type ModelLoaded } from '../wire/generated/enclave.ts'
-import type { AttestInput, Enclave, EnclaveEvent, EnclaveInfo, EnclaveJob, EnclaveRun } from './enclave.ts'
+import type {
+  AttestedStatement,
+  AttestInput,
+  Enclave,
+  EnclaveEvent,
+  EnclaveInfo,
+  EnclaveJob,
+  EnclaveRun
+} from './enclave.ts'
 import { defaultEntry, EnclaveProcess } from './enclave-process.ts'
 import { RunQueue } from './run-queue.ts'
 import { fromFault } from './wire-fault.ts'
@@ -102,10 +110,7 @@ class EnclaveHandle implements Enclave {
     })
   }
 
-  async attest(
-    input: AttestInput,
-    options: AbortOptions = {}
-  ): Promise<{ statement: Uint8Array; evidence: Uint8Array }> {
+  async attest(input: AttestInput, options: AbortOptions = {}): Promise<AttestedStatement> {
     const { attested } = await this.#ask(
       { attest: { ...input, challenge: input.challenge ?? new Uint8Array() } },
       options
@@ -113,7 +118,8 @@ class EnclaveHandle implements Enclave {
     if (attested === undefined) {
       throw brokenReply('attest')
     }
-    return { statement: attested.statement, evidence: attested.evidence }
+    const { statement, evidence, xwingKey } = attested
+    return { statement, evidence, xwingKey }
   }
 
   async inspect(options: AbortOptions = {}): Promise<{ rssBytes: number; running: number }> {

@@ -1,2 +1,10 @@
-export type { AttestInput, Enclave, EnclaveEvent, EnclaveInfo, EnclaveJob, EnclaveRun } from './enclave.ts'
+export type {
+  AttestedStatement,
+  AttestInput,
+  Enclave,
+  EnclaveEvent,
+  EnclaveInfo,
+  EnclaveJob,
+  EnclaveRun
+} from './enclave.ts'
 export { type SpawnEnclaveInit, spawnEnclave } from './host.ts'

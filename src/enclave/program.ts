@@ -42,6 +42,7 @@ export class EnclaveProgram {
   #engine: Engine | undefined
   #loading = false
   #configDigest = ''
+  #tokensPerSecond = 1
 
   constructor(components: EnclaveProgramComponents, init: EnclaveProgramInit) {
     this.#components = components
@@ -106,6 +107,7 @@ export class EnclaveProgram {
     // The self-test of design §3: only a model that answered is ever advertised.
     const { tokensPerSecond, firstTokenMs } = await measureSpeed(engine)
     this.#engine = engine
+    this.#tokensPerSecond = Math.max(1, tokensPerSecond)
     this.#configDigest = toHex(sha256(canonicalJson(settingsOf(engine))))
     const { model, backend, devices } = engine
     return {
@@ -152,7 +154,7 @@ export class EnclaveProgram {
     })
     const freshness = challenge.byteLength === 0 ? epoch.statement.beacon : challenge
     const evidence = makeSimulatedEvidence({ bundleDigest, reportData: reportData(epoch.statementBytes, freshness) })
-    return { attested: { statement: epoch.statementBytes, evidence } }
+    return { attested: { statement: epoch.statementBytes, evidence, xwingKey: epoch.keys.xwing.keyPair.publicKey } }
   }
 
   async #run(id: number, request: RunJob): Promise<void> {
@@ -164,7 +166,8 @@ export class EnclaveProgram {
         {
           clock: this.#components.clock,
           engine: this.#requireEngine(),
-          epoch: this.#epochs.addressed(request.jobId, request.hint),
+          tokensPerSecond: this.#tokensPerSecond,
+          ...this.#epochs.addressed(request.jobId, request.hint),
           send: (sealed, usage) => this.#reply(id, { chunk: { sealed, ...usage } })
         },
         request

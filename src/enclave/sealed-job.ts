@@ -8,9 +8,12 @@ import type { Engine } from '../inference/index.ts'
 import { openRequest, type ResponseSealer, responseSealer, wipe } from '../seal/index.ts'
 import type { RunJob } from '../wire/generated/enclave.ts'
 import { decodeJobRequest, type JobRequest } from '../wire/job-request.ts'
-import { AnswerWriter, type SendChunk } from './answer-writer.ts'
-import type { Epoch } from './epoch.ts'
+import type { AnswerOutput, SendChunk } from './answer-output.ts'
+import { AnswerWriter } from './answer-writer.ts'
+import type { Epoch, SealKey } from './epoch.ts'
 import { peerIdText } from './peer-id-text.ts'
+import { plannedTicks } from './strict-plan.ts'
+import { StrictWriter } from './strict-writer.ts'
 import { TokenGrant } from './token-grant.ts'
 
 /** Completion tokens when neither the client nor the host says fewer. */
@@ -19,8 +22,11 @@ const DEFAULT_MAX_TOKENS = 4_096
 export interface SealedJobComponents {
   clock: Clock
   engine: Engine
-  /** The epoch the request was sealed to. */
+  /** The epoch the request was sealed to, and which of its keys. */
   epoch: Epoch
+  key: SealKey
+  /** Of the self-test: how long an answer in the mode `strict` is planned. */
+  tokensPerSecond: number
   send: SendChunk
 }
 
@@ -60,29 +66,30 @@ export class SealedJob {
   async run(): Promise<EndedJob> {
     const startedAtMs = this.#components.clock.nowMs()
     const { request, sealer } = this.#open()
-    const writer = new AnswerWriter(sealer, this.#components.send)
+    let writer: AnswerOutput | undefined
     try {
       const maxTokens = this.#limit(request)
+      writer = this.#writer(request, maxTokens, sealer)
       const finishReason = await this.#answer(request, maxTokens, writer)
-      writer.end(finishReason)
+      await writer.end(finishReason, this.#cancel.signal)
       const signed = this.#receipt(request, { maxTokens, finishReason, startedAtMs, writer, sealer })
       return { ...signed, finishReason }
     } finally {
-      writer.discard()
+      writer?.close()
       sealer.wipe()
     }
   }
 
   #open(): { request: JobRequest; sealer: ResponseSealer } {
     const { jobId, hint, enc, wrappedKey, sealedRequest } = this.#job
-    const { hpke, statementDigest, replayGuard } = this.#components.epoch
+    const { epoch, key } = this.#components
     const { plaintext, responseKey } = openRequest({
       jobId,
-      keyPair: hpke,
-      statementDigest,
+      keyPair: key.keyPair,
+      statementDigest: epoch.statementDigest,
       recipient: { hint, enc, wrappedKey },
       sealedRequest,
-      replayGuard
+      replayGuard: key.replayGuard
     })
     try {
       return { request: decodeJobRequest(plaintext), sealer: responseSealer(responseKey, jobId) }
@@ -101,7 +108,17 @@ export class SealedJob {
     return Math.min(request.maxTokens ?? DEFAULT_MAX_TOKENS, maxCompletionTokens)
   }
 
-  async #answer(request: JobRequest, maxTokens: number, writer: AnswerWriter): Promise<string> {
+  #writer(request: JobRequest, maxTokens: number, sealer: ResponseSealer): AnswerOutput {
+    const { send, tokensPerSecond } = this.#components
+    return request.privacy === 'strict'
+      ? new StrictWriter(
+          { sealer, send },
+          { ticks: plannedTicks(maxTokens, this.#job.sealedRequest.byteLength, tokensPerSecond) }
+        )
+      : new AnswerWriter(sealer, send)
+  }
+
+  async #answer(request: JobRequest, maxTokens: number, writer: AnswerOutput): Promise<string> {
     const mayGenerate = (tokens: number): Promise<void> | undefined => {
       const granted = this.#grant.beyond(tokens)
       if (granted !== undefined) {
@@ -136,7 +153,7 @@ export class SealedJob {
 
   #receipt(
     request: JobRequest,
-    run: { maxTokens: number; finishReason: string; startedAtMs: number; writer: AnswerWriter; sealer: ResponseSealer }
+    run: { maxTokens: number; finishReason: string; startedAtMs: number; writer: AnswerOutput; sealer: ResponseSealer }
   ): SignedReceipt {
     const { epoch, engine, clock } = this.#components
     const job = this.#job

@@ -33,8 +33,9 @@ export async function* answer(init: AnswerInit): AsyncGenerator<GenerateEvent> {
   const text = new TextStream((tokens, before) => model.detokenize(tokens as Token[], false, before as Token[]), prompt)
   const stops = new StopTexts(init.request.stop ?? [])
   await hold(mayGenerate?.(0), signal)
-  const rest = await evaluateHead(sequence, prompt, signal)
+  // Before the prompt is evaluated: how long that takes must not show in when its count goes out.
   yield { type: 'prompt', promptTokens, cachedPromptTokens: 0 }
+  const rest = await evaluateHead(sequence, prompt, signal)
   let completionTokens = 0
   for await (const token of sequence.evaluate(rest, sampling(init.request))) {
     throwIfAborted(signal)

@@ -213,8 +213,8 @@ function wireProvider(
 }
 
 function wireClient({ config, chain, payer, receipts, clock, logger }: Account, mesh: Mesh): Client {
-  const { deposit, maxDeposit, topUpBelowPercent, maxWindowTokens, maxPrices, candidates, challengeSeconds } =
-    config.client
+  const { client } = config
+  const { deposit, maxDeposit, topUpBelowPercent, maxWindowTokens, maxPrices, candidates, challengeSeconds } = client
   return new Client(
     { logger: logger.child('client'), clock, random: systemRandom, mesh, payer, chain, receipts },
     {
@@ -222,6 +222,8 @@ function wireClient({ config, chain, payer, receipts, clock, logger }: Account, 
       maxPrices,
       candidates,
       maxWindowTokens,
+      suite: client.suite,
+      privacy: client.privacy,
       deposit: { default: deposit, max: maxDeposit, challengeSeconds, topUpBelowPercent }
     }
   )

@@ -4,6 +4,7 @@ import { fromHex, sha256, toHex } from '../core/bytes.ts'
 import type { Clock } from '../core/clock.ts'
 import { EnvironmentError } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
+import type { AttestedStatement } from '../enclave/index.ts'
 import { recipientHint } from '../seal/index.ts'
 import type { Recipient } from '../wire/announcement.ts'
 import type { AttestReply } from '../wire/attest-exchange.ts'
@@ -11,8 +12,8 @@ import type { AttestReply } from '../wire/attest-exchange.ts'
 /** The enclave's standing statement with everything a client checks it by. */
 export interface Identity extends AttestReply {
   digest: Uint8Array
-  /** SHA-256 of the enclave's HPKE public key. */
-  keyId: Uint8Array
+  /** SHA-256 of each of the enclave's HPKE public keys. */
+  keyIds: readonly Uint8Array[]
   tier: string
   notBeforeMs: number
   expiresAtMs: number
@@ -22,7 +23,7 @@ export interface EnclaveIdentityComponents {
   logger: Logger
   clock: Clock
   enclave: {
-    attest(request: AttestInput, options?: AbortOptions): Promise<{ statement: Uint8Array; evidence: Uint8Array }>
+    attest(request: AttestInput, options?: AbortOptions): Promise<AttestedStatement>
   }
   mesh: { peerIdBytes: Uint8Array; sign(message: Uint8Array): Promise<Uint8Array> | Uint8Array }
   chain: { globalId: number; tip(options?: AbortOptions): Promise<{ height: number; hash: Uint8Array }> }
@@ -82,14 +83,14 @@ export class EnclaveIdentity {
     const now = this.#components.clock.nowMs()
     const own = [this.#current, this.#previous]
       .filter(identity => identity !== undefined && identity.expiresAtMs > now)
-      .map(identity => toHex(recipientHint((identity as Identity).keyId, jobId)))
+      .flatMap(identity => (identity as Identity).keyIds.map(keyId => toHex(recipientHint(keyId, jobId))))
     return recipients.find(recipient => own.includes(toHex(recipient.hint)))
   }
 
   async #attest(challenge: Uint8Array | undefined, options: AbortOptions): Promise<Identity> {
     const { enclave, mesh, chain } = this.#components
     const tip = await chain.tip(options)
-    const { statement, evidence } = await enclave.attest(
+    const { statement, evidence, xwingKey } = await enclave.attest(
       {
         peerId: mesh.peerIdBytes,
         globalId: chain.globalId,
@@ -105,8 +106,12 @@ export class EnclaveIdentity {
       statement,
       evidence,
       peerSignature,
+      ...(xwingKey === undefined ? {} : { xwingKey }),
       digest: statementDigest(statement),
-      keyId: sha256(fromHex(decoded.hpkeKey, 32)),
+      keyIds: [
+        sha256(fromHex(decoded.hpkeKey, 32)),
+        ...(decoded.xwingKeyId === undefined ? [] : [fromHex(decoded.xwingKeyId, 32)])
+      ],
       tier: decoded.tier,
       notBeforeMs: decoded.notBeforeMs,
       expiresAtMs: decoded.notAfterMs

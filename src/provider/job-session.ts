@@ -273,7 +273,7 @@ export class JobSession {
         run.cancel()
       } else if (message.type === 'voucher') {
         await this.#accept(channel, message.voucher, stop)
-      } else {
+      } else if (message.type !== 'pad') {
         throw new PeerError('MESSAGE_UNEXPECTED', `A message of type ${message.type} cannot come here`)
       }
     }

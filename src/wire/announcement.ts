@@ -80,8 +80,8 @@ export function decodeAnnouncement(bytes: Uint8Array): JobAnnouncement {
 export function checkRecipient(name: string, recipient: Recipient): Recipient {
   requireBytes(name, 'recipient hint', recipient.hint, LIMITS.hintBytes)
   requireBytes(name, 'recipient wrappedKey', recipient.wrappedKey, LIMITS.wrappedKeyBytes)
-  const { byteLength } = recipient.enc
-  requireField(name, 'recipient enc', byteLength > 0 && byteLength <= LIMITS.encBytes, `1 to ${LIMITS.encBytes} bytes`)
+  const sizes: readonly number[] = LIMITS.encBytes
+  requireField(name, 'recipient enc', sizes.includes(recipient.enc.byteLength), `${sizes.join(' or ')} bytes`)
   return recipient
 }
 

@@ -8,6 +8,8 @@ export interface AttestReply {
   evidence: Uint8Array
   /** Co-signature of the statement by the libp2p peer key. */
   peerSignature: Uint8Array
+  /** Raw X-Wing key whose SHA-256 the statement names, 1,216 bytes; absent where it names none. */
+  xwingKey?: Uint8Array
 }
 
 /** `challenge`: 32 bytes to bind into fresh evidence, or empty for the standing evidence. */
@@ -31,5 +33,10 @@ export function decodeAttestReply(bytes: Uint8Array): AttestReply {
   const name = 'Attestation reply'
   const wire = decodeWire(name, bytes, LIMITS.attestReplyBytes, b => WireReply.decode(b))
   requireBytes(name, 'peerSignature', wire.peerSignature, 64)
-  return wire
+  const { xwingKey, ...reply } = wire
+  if (xwingKey.byteLength === 0) {
+    return reply
+  }
+  requireBytes(name, 'xwingKey', xwingKey, LIMITS.xwingKeyBytes)
+  return { ...reply, xwingKey }
 }

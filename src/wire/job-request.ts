@@ -6,6 +6,11 @@ export interface ChatMessage {
   content: string
 }
 
+/** How an answer travels: in frames as they fill, or at a constant rate for as long as its limit might take. */
+export const PRIVACY_MODES = ['standard', 'strict'] as const
+
+export type PrivacyMode = (typeof PRIVACY_MODES)[number]
+
 /** The body that is sealed to the enclave: one question. Absent settings are the engine's defaults. */
 export interface JobRequest {
   messages: ChatMessage[]
@@ -19,6 +24,8 @@ export interface JobRequest {
   seed?: number
   /** At most 4 texts of 1 to 256 characters that end the answer. */
   stop?: string[]
+  /** @default 'standard' */
+  privacy?: PrivacyMode
 }
 
 const MAX_MESSAGES = 1024
@@ -26,7 +33,7 @@ const MAX_STOPS = 4
 const MAX_STOP_LENGTH = 256
 const MAX_UINT32 = 0xffff_ffff
 const ROLES: readonly unknown[] = ['system', 'user', 'assistant']
-const FIELDS: readonly string[] = ['messages', 'maxTokens', 'temperature', 'topP', 'seed', 'stop']
+const FIELDS: readonly string[] = ['messages', 'maxTokens', 'temperature', 'topP', 'seed', 'stop', 'privacy']
 
 /**
  * UTF-8 JSON of a request, checked as the enclave will check it.
@@ -78,7 +85,7 @@ function findFault(value: unknown): string | undefined {
   if (Object.keys(value).some(key => !FIELDS.includes(key))) {
     return `The request has an unknown field: expected only ${FIELDS.join(', ')}`
   }
-  const { maxTokens, temperature, topP, seed, stop } = value
+  const { maxTokens, temperature, topP, seed, stop, privacy } = value
   const checks: Array<[boolean, string]> = [
     [isInteger(maxTokens, 1), 'maxTokens must be an integer from 1'],
     [isNumber(temperature, 0, 2), 'temperature must be a number from 0 to 2'],
@@ -87,6 +94,10 @@ function findFault(value: unknown): string | undefined {
     [
       stop === undefined || isStops(stop),
       `stop must be at most ${MAX_STOPS} texts of 1 to ${MAX_STOP_LENGTH} characters`
+    ],
+    [
+      privacy === undefined || PRIVACY_MODES.some(mode => mode === privacy),
+      `privacy must be ${PRIVACY_MODES.join(' or ')}`
     ]
   ]
   return messagesFault(value['messages']) ?? checks.find(([holds]) => !holds)?.[1]

@@ -4,6 +4,7 @@ import { checkRecipient, decodeBody, encodeBody, type Recipient, type SealedBody
 import { decodeAmount, decodeWire, encodeAmount, requireBytes, requireField, requireText } from './check.ts'
 import { JobDown, JobUp, type SignedVoucher, type ChannelTerms as WireTerms } from './generated/job.ts'
 import { LIMITS } from './limits.ts'
+import { encodeSteady } from './steady-size.ts'
 
 export type { SignedVoucher } from './generated/job.ts'
 
@@ -32,6 +33,8 @@ export type JobUpMessage =
   | { type: 'voucher'; voucher: SignedVoucher }
   | { type: 'part'; bytes: Uint8Array }
   | { type: 'cancel'; reason: string }
+  /** Says nothing, in the size of a voucher. */
+  | { type: 'pad' }
 
 /** Provider to client on a job stream. */
 export type JobDownMessage =
@@ -39,6 +42,12 @@ export type JobDownMessage =
   | { type: 'need-voucher'; cumulative: NanoTon; usage: TokenUsage }
   | { type: 'done'; receipt: Uint8Array; receiptSignature: Uint8Array }
   | { type: 'failed'; code: string; message: string; highest?: SignedVoucher }
+
+/** Size of a voucher's message and of one that says nothing. */
+const UP_UNIT_BYTES = 256
+/** Size of a demand; a receipt takes a few units more. */
+const DOWN_UNIT_BYTES = 256
+const RECEIPT_UNIT_BYTES = 2_048
 
 const UP = 'Job stream message'
 const DOWN = 'Job stream answer'
@@ -55,7 +64,9 @@ export function encodeJobUp(message: JobUpMessage): Uint8Array {
         }
       })
     case 'voucher':
-      return JobUp.encode({ voucher: message.voucher })
+      return encodeSteady(UP_UNIT_BYTES, padding => JobUp.encode({ voucher: message.voucher, padding }))
+    case 'pad':
+      return encodeSteady(UP_UNIT_BYTES, padding => JobUp.encode({ padding }))
     case 'part':
       return JobUp.encode({ part: { bytes: message.bytes } })
     case 'cancel':
@@ -83,7 +94,10 @@ export function decodeJobUp(bytes: Uint8Array): JobUpMessage {
     return { type: 'cancel', reason: wire.cancel.reason }
   }
   const open = wire.open
-  requireField(UP, 'body', open !== undefined, 'open, voucher, part or cancel')
+  if (open === undefined && wire.padding.byteLength > 0) {
+    return { type: 'pad' }
+  }
+  requireField(UP, 'body', open !== undefined, 'open, voucher, part, cancel or padding')
   const { jobId, channel, voucher, direct } = open
   requireBytes(UP, 'jobId', jobId, LIMITS.jobIdBytes)
   requireField(UP, 'channel', channel !== undefined, 'present')
@@ -112,11 +126,15 @@ export function decodeJobUp(bytes: Uint8Array): JobUpMessage {
 export function encodeJobDown(message: JobDownMessage): Uint8Array {
   switch (message.type) {
     case 'chunk':
-      return JobDown.encode({ chunk: { sealed: message.sealed, ...message.usage } })
-    case 'need-voucher':
-      return JobDown.encode({ needVoucher: { cumulative: encodeAmount(message.cumulative), ...message.usage } })
-    case 'done':
-      return JobDown.encode({ done: { receipt: message.receipt, receiptSignature: message.receiptSignature } })
+      return JobDown.encode({ chunk: { sealed: message.sealed, usage: encodeUsage(message.usage) } })
+    case 'need-voucher': {
+      const needVoucher = { cumulative: encodeAmount(message.cumulative), ...message.usage }
+      return encodeSteady(DOWN_UNIT_BYTES, padding => JobDown.encode({ needVoucher, padding }))
+    }
+    case 'done': {
+      const done = { receipt: message.receipt, receiptSignature: message.receiptSignature }
+      return encodeSteady(RECEIPT_UNIT_BYTES, padding => JobDown.encode({ done, padding }))
+    }
     case 'failed':
       return JobDown.encode({
         failed: {
@@ -132,14 +150,14 @@ export function encodeJobDown(message: JobDownMessage): Uint8Array {
 export function decodeJobDown(bytes: Uint8Array): JobDownMessage {
   const wire = decodeWire(DOWN, bytes, LIMITS.jobFrameBytes, b => JobDown.decode(b))
   if (wire.chunk !== undefined) {
-    const { sealed, ...usage } = wire.chunk
+    const { sealed, usage } = wire.chunk
     requireField(
       DOWN,
       'sealed',
       sealed.byteLength <= LIMITS.sealedChunkBytes,
       `at most ${LIMITS.sealedChunkBytes} bytes`
     )
-    return { type: 'chunk', sealed, usage }
+    return { type: 'chunk', sealed, usage: decodeUsage(usage) }
   }
   if (wire.needVoucher !== undefined) {
     const { cumulative, ...usage } = wire.needVoucher
@@ -157,6 +175,21 @@ export function decodeJobDown(bytes: Uint8Array): JobDownMessage {
   requireField(DOWN, 'code', /^[A-Z][A-Z0-9_]{0,63}$/.test(code), 'an upper-case code')
   requireText(DOWN, 'message', message, LIMITS.refusalText)
   return { type: 'failed', code, message, ...(highest === undefined ? {} : { highest }) }
+}
+
+const USAGE_BYTES = 12
+
+function encodeUsage({ promptTokens, cachedPromptTokens, completionTokens }: TokenUsage): Uint8Array {
+  const bytes = new Uint8Array(USAGE_BYTES)
+  const view = new DataView(bytes.buffer)
+  ;[promptTokens, cachedPromptTokens, completionTokens].forEach((count, at) => view.setUint32(at * 4, count))
+  return bytes
+}
+
+function decodeUsage(bytes: Uint8Array): TokenUsage {
+  requireBytes(DOWN, 'usage', bytes, USAGE_BYTES)
+  const view = new DataView(bytes.buffer, bytes.byteOffset)
+  return { promptTokens: view.getUint32(0), cachedPromptTokens: view.getUint32(4), completionTokens: view.getUint32(8) }
 }
 
 function encodeDirect(direct: DirectJob) {

@@ -8,11 +8,14 @@ export const LIMITS = {
   heartbeatBytes: 512,
   /** Sealed request that may ride in an announcement. */
   announcedRequestBytes: 32 * 1024,
+  /** The same where its key is wrapped with X-Wing: eight of those wraps take 9.3 KiB of the announcement. */
+  announcedXWingRequestBytes: 16 * 1024,
   /** A whole announcement. */
   announcementBytes: 40 * 1024,
   recipients: 8,
-  /** HPKE encapsulated key: X25519 32, X-Wing 1,120. */
-  encBytes: 1_120,
+  /** HPKE encapsulated key: X25519, X-Wing. */
+  encBytes: [32, 1_120],
+  xwingKeyBytes: 1_216,
   wrappedKeyBytes: 48,
   offerBytes: 512,
   /** One message on a job stream. */

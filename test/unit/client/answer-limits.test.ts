@@ -28,7 +28,8 @@ const SETTINGS: AnswerSettings = {
   requestBytes: 100,
   stallTimeoutMs: 1_000,
   depositPolicy: POLICY,
-  maxWindowTokens: 32
+  maxWindowTokens: 32,
+  privacy: 'standard'
 }
 
 /** Begins a job with a provider and stops at its first failure, before anything is sealed or opened. */

@@ -48,6 +48,8 @@ describe('parseConfig', () => {
         maxPrices: { promptPerMTokens: 200_000_000n, completionPerMTokens: 600_000_000n },
         challengeSeconds: 21_600,
         candidates: 2,
+        suite: 'x25519',
+        privacy: 'standard',
         allowSimulated: false
       },
       channels: {

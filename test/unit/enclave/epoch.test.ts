@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { decodeStatement } from '../../../src/attest/index.ts'
 import { toHex } from '../../../src/core/bytes.ts'
 import { EPOCH_MS, type Epoch, Epochs, type StatementFacts } from '../../../src/enclave/epoch.ts'
-import { enclaveKeyId, recipientHint } from '../../../src/seal/index.ts'
+import { enclaveKeyId, recipientHint, SEAL_SUITES, type SealSuite } from '../../../src/seal/index.ts'
 
 const HASH = '11'.repeat(32)
 const FACTS: StatementFacts = {
@@ -16,8 +16,8 @@ const FACTS: StatementFacts = {
 }
 const JOB_ID = new Uint8Array(16).fill(6)
 
-function hintOf(epoch: Epoch): Uint8Array {
-  return recipientHint(enclaveKeyId(epoch.hpke.publicKey), JOB_ID)
+function hintOf(epoch: Epoch, suite: SealSuite = 'x25519'): Uint8Array {
+  return recipientHint(enclaveKeyId(epoch.keys[suite].keyPair.publicKey), JOB_ID)
 }
 
 describe('epochs of keys', () => {
@@ -30,9 +30,10 @@ describe('epochs of keys', () => {
   })
 
   it('states keys that it holds, for one hour', () => {
-    const { statement, statementBytes, hpke } = epochs.current(FACTS)
+    const { statement, statementBytes, keys } = epochs.current(FACTS)
     assert.deepEqual(decodeStatement(statementBytes), statement)
-    assert.equal(statement.hpkeKey, toHex(hpke.publicKey))
+    assert.equal(statement.hpkeKey, toHex(keys.x25519.keyPair.publicKey))
+    assert.equal(statement.xwingKeyId, toHex(enclaveKeyId(keys.xwing.keyPair.publicKey)))
     assert.equal(statement.notBeforeMs, nowMs)
     assert.equal(statement.notAfterMs, nowMs + EPOCH_MS)
   })
@@ -47,18 +48,28 @@ describe('epochs of keys', () => {
     const first = epochs.current(FACTS)
     nowMs += EPOCH_MS / 2
     const second = epochs.current(FACTS)
-    assert.notEqual(toHex(second.hpke.publicKey), toHex(first.hpke.publicKey))
+    for (const suite of SEAL_SUITES) {
+      assert.notEqual(toHex(second.keys[suite].keyId), toHex(first.keys[suite].keyId))
+    }
     assert.notEqual(second.statement.receiptKey, first.statement.receiptKey)
-    assert.equal(epochs.addressed(JOB_ID, hintOf(first)), first)
-    assert.equal(epochs.addressed(JOB_ID, hintOf(second)), second)
+    for (const epoch of [first, second]) {
+      for (const suite of SEAL_SUITES) {
+        assert.deepEqual(epochs.addressed(JOB_ID, hintOf(epoch, suite)), { epoch, key: epoch.keys[suite] })
+      }
+    }
   })
 
-  it('forgets keys when their statement expires', () => {
+  it('forgets and wipes keys when their statement expires', () => {
     const first = epochs.current(FACTS)
     const hint = hintOf(first)
+    const enc = { x25519: new Uint8Array(32).fill(9), xwing: new Uint8Array(1_120).fill(9) }
+    SEAL_SUITES.forEach(suite => first.keys[suite].keyPair.decapsulate(enc[suite]))
     nowMs += EPOCH_MS
     assert.throws(() => epochs.addressed(JOB_ID, hint), { code: 'SEAL_WRONG_RECIPIENT' })
     assert.equal(epochs.size, 0)
+    for (const suite of SEAL_SUITES) {
+      assert.throws(() => first.keys[suite].keyPair.decapsulate(enc[suite]), { code: 'SEAL_KEY_WIPED' })
+    }
   })
 
   it('makes a new statement for another peer or network', () => {

@@ -42,15 +42,35 @@ describe('job announcement', () => {
     any.refusesDamage(announcement, encodeAnnouncement, decodeAnnouncement)
   })
 
-  it('takes the largest body and the longest keys that the limits name', () => {
-    const [recipient] = JOB.recipients
-    assert.ok(recipient)
-    const largest: JobAnnouncement = {
-      ...JOB,
-      recipients: Array.from({ length: 4 }, () => ({ ...recipient, enc: new Uint8Array(LIMITS.encBytes) })),
-      body: { kind: 'inline', sealedRequest: new Uint8Array(LIMITS.announcedRequestBytes) }
-    }
-    assert.deepEqual(decodeAnnouncement(encodeAnnouncement(largest)), largest)
+  const inlineLimits: Array<[string, number, number]> = [
+    ['X25519', 32, LIMITS.announcedRequestBytes],
+    ['X-Wing', 1_120, LIMITS.announcedXWingRequestBytes]
+  ]
+  for (const [suite, encBytes, inlineBytes] of inlineLimits) {
+    it(`takes as many recipients and the largest body that the limits allow with ${suite}`, () => {
+      const largest: JobAnnouncement = {
+        ...JOB,
+        maxCompletionTokens: 2 ** 32 - 1,
+        maxPromptPerMTokens: nanoTon((1n << 64n) - 1n),
+        maxCompletionPerMTokens: nanoTon((1n << 64n) - 1n),
+        tier: 'x'.repeat(32),
+        deadlineMs: Number.MAX_SAFE_INTEGER,
+        recipients: Array.from({ length: LIMITS.recipients }, () => ({
+          hint: new Uint8Array(LIMITS.hintBytes).fill(255),
+          enc: new Uint8Array(encBytes).fill(255),
+          wrappedKey: new Uint8Array(LIMITS.wrappedKeyBytes).fill(255)
+        })),
+        body: { kind: 'inline', sealedRequest: new Uint8Array(inlineBytes).fill(255) }
+      }
+      const bytes = encodeAnnouncement(largest)
+      assert.ok(bytes.byteLength <= LIMITS.announcementBytes, `${bytes.byteLength} bytes`)
+      assert.deepEqual(decodeAnnouncement(bytes), largest)
+    })
+  }
+
+  it('could not take the body of the one suite with the keys of the other: the control', () => {
+    const wraps = LIMITS.recipients * (LIMITS.hintBytes + 1_120 + LIMITS.wrappedKeyBytes)
+    assert.ok(wraps + LIMITS.announcedRequestBytes > LIMITS.announcementBytes)
   })
 
   it('refuses one over the limit by its size alone', () => {
@@ -68,7 +88,7 @@ describe('job announcement', () => {
     ['nine recipients', { recipients: Array.from({ length: 9 }, () => recipient) }],
     ['a hint of another length', { recipients: [{ ...recipient, hint: new Uint8Array(7) }] }],
     ['an empty key', { recipients: [{ ...recipient, enc: new Uint8Array() }] }],
-    ['a key that is too long', { recipients: [{ ...recipient, enc: new Uint8Array(LIMITS.encBytes + 1) }] }],
+    ['a key that is too long', { recipients: [{ ...recipient, enc: new Uint8Array(33) }] }],
     ['a wrapped key of another length', { recipients: [{ ...recipient, wrappedKey: new Uint8Array(47) }] }],
     ['an empty body', { body: { kind: 'inline', sealedRequest: new Uint8Array() } }],
     [

@@ -11,8 +11,13 @@ import * as any from './samples.ts'
 
 const request = fc.oneof(any.bytes(32), any.bytes(0)).map(challenge => ({ challenge }))
 const reply = fc.record(
-  { statement: fc.uint8Array(), evidence: fc.uint8Array(), peerSignature: any.bytes(64) },
-  any.plain
+  {
+    statement: fc.uint8Array(),
+    evidence: fc.uint8Array(),
+    peerSignature: any.bytes(64),
+    xwingKey: fc.nat(255).map(byte => new Uint8Array(1_216).fill(byte))
+  },
+  { ...any.plain, requiredKeys: ['statement', 'evidence', 'peerSignature'] }
 )
 const encodeRequest = ({ challenge }: { challenge: Uint8Array }): Uint8Array => encodeAttestRequest(challenge)
 
@@ -41,5 +46,7 @@ describe('attestation exchange', () => {
     assert.throws(() => decodeAttestRequest(encodeAttestRequest(new Uint8Array(31))), any.MALFORMED)
     const short = { statement: new Uint8Array(1), evidence: new Uint8Array(1), peerSignature: new Uint8Array(63) }
     assert.throws(() => decodeAttestReply(encodeAttestReply(short)), any.MALFORMED)
+    const shortKey = { ...short, peerSignature: new Uint8Array(64), xwingKey: new Uint8Array(1_215) }
+    assert.throws(() => decodeAttestReply(encodeAttestReply(shortKey)), any.MALFORMED)
   })
 })

@@ -24,7 +24,8 @@ const up: fc.Arbitrary<JobUpMessage> = fc.oneof(
   ),
   fc.record({ type: fc.constant('voucher' as const), voucher: any.voucher }, any.plain),
   fc.record({ type: fc.constant('part' as const), bytes: fc.uint8Array({ maxLength: 500 }) }, any.plain),
-  fc.record({ type: fc.constant('cancel' as const), reason: any.words(200) }, any.plain)
+  fc.record({ type: fc.constant('cancel' as const), reason: any.words(200) }, any.plain),
+  fc.constant({ type: 'pad' as const })
 )
 const down: fc.Arbitrary<JobDownMessage> = fc.oneof(
   fc.record(

@@ -40,7 +40,9 @@ export const address = fc
 export const recipient: fc.Arbitrary<Recipient> = fc.record(
   {
     hint: bytes(LIMITS.hintBytes),
-    enc: fc.uint8Array({ minLength: 1, maxLength: 64 }),
+    enc: fc
+      .constantFrom(...LIMITS.encBytes)
+      .chain(length => fc.nat(255).map(byte => new Uint8Array(length).fill(byte))),
     wrappedKey: bytes(LIMITS.wrappedKeyBytes)
   },
   plain

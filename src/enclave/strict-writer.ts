@@ -1,0 +1,170 @@
+import type { TokenUsage } from '../core/price.ts'
+import { FRAME_PAYLOAD_BYTES, type ResponseSealer } from '../seal/index.ts'
+import { ANSWER_TEXT_OVERHEAD, encodeAnswerEvent } from '../wire/answer-event.ts'
+import type { AnswerOutput, SendChunk } from './answer-output.ts'
+import { STRICT_STEP_TOKENS, TICK_MS } from './strict-plan.ts'
+
+const MAX_FRAME_TEXT = FRAME_PAYLOAD_BYTES - ANSWER_TEXT_OVERHEAD
+const DUMMY = new Uint8Array(0)
+
+export interface StrictWriterInit {
+  /** Frames of the whole answer, a power of two. If it takes longer, twice as many, and so on. */
+  ticks: number
+}
+
+export interface StrictWriterComponents {
+  sealer: ResponseSealer
+  send: SendChunk
+  /**
+   * Any clock that only goes forward, in milliseconds.
+   * @default performance.now
+   */
+  nowMs?: () => number
+  /**
+   * Calls back after so many milliseconds; injected so that tests own time. Returns how to cancel it.
+   * @default setTimeout
+   */
+  after?: (ms: number, call: () => void) => () => void
+}
+
+/**
+ * One frame at every tick, from the prompt's count to a number of frames fixed beforehand: text where there is some, else
+ * a dummy of the same size. Tokens become visible to the host in whole steps, and only at a tick.
+ */
+export class StrictWriter implements AnswerOutput {
+  readonly #components: StrictWriterComponents
+  readonly #nowMs: () => number
+  readonly #after: (ms: number, call: () => void) => () => void
+  readonly #queue: Array<{ payload: Uint8Array; usage: TokenUsage }> = []
+  #pending = ''
+  #usage: TokenUsage = { promptTokens: 0, cachedPromptTokens: 0, completionTokens: 0 }
+  /** Count of what stands in the queue or went out. */
+  #released: TokenUsage = this.#usage
+  #delivered: TokenUsage = this.#usage
+  #ticks: number
+  #sent = 0
+  #startedMs: number | undefined
+  #cancelTimer: () => void = () => undefined
+  #closing = false
+  #cut = false
+  #onFinal: () => void = () => undefined
+
+  constructor(components: StrictWriterComponents, { ticks }: StrictWriterInit) {
+    this.#components = components
+    this.#nowMs = components.nowMs ?? (() => performance.now())
+    this.#after = components.after ?? timer
+    this.#ticks = ticks
+  }
+
+  get delivered(): TokenUsage {
+    return this.#delivered
+  }
+
+  /** Sends the first frame. */
+  prompt(promptTokens: number, cachedPromptTokens: number): void {
+    this.#usage = { ...this.#usage, promptTokens, cachedPromptTokens }
+    this.#released = this.#usage
+    this.#delivered = this.#usage
+    this.#begin()
+  }
+
+  text(text: string, completionTokens: number): void {
+    this.#pending += text
+    this.#usage = { ...this.#usage, completionTokens }
+    if (completionTokens - this.#released.completionTokens >= STRICT_STEP_TOKENS) {
+      this.flush()
+    }
+  }
+
+  flush(): void {
+    if (this.#usage === this.#released) {
+      return
+    }
+    this.#released = this.#usage
+    const text = Buffer.from(this.#pending)
+    this.#pending = ''
+    for (let at = 0; at === 0 || at < text.byteLength; at += MAX_FRAME_TEXT) {
+      const payload = encodeAnswerEvent({ type: 'text', text: text.subarray(at, at + MAX_FRAME_TEXT) })
+      this.#queue.push({ payload, usage: this.#usage })
+    }
+    text.fill(0)
+  }
+
+  discard(): void {
+    this.#pending = ''
+    this.#queue.splice(0).forEach(({ payload }) => payload.fill(0))
+    this.#usage = this.#delivered
+    this.#released = this.#delivered
+  }
+
+  close(): void {
+    this.discard()
+    this.#cancelTimer()
+  }
+
+  async end(finishReason: string, signal: AbortSignal): Promise<void> {
+    this.flush()
+    const payload = encodeAnswerEvent({ type: 'end', finishReason })
+    this.#queue.push({ payload, usage: this.#usage })
+    this.#closing = true
+    const cut = (): void => {
+      this.#cut = true
+    }
+    signal.addEventListener('abort', cut, { once: true })
+    this.#cut ||= signal.aborted
+    try {
+      await new Promise<void>(resolve => {
+        this.#onFinal = resolve
+        this.#begin()
+      })
+    } finally {
+      signal.removeEventListener('abort', cut)
+    }
+  }
+
+  #begin(): void {
+    if (this.#startedMs === undefined) {
+      this.#startedMs = this.#nowMs()
+      this.#tick()
+    }
+  }
+
+  #tick(): void {
+    const next = this.#queue.shift()
+    const isLast = this.#isLast()
+    this.#delivered = next?.usage ?? this.#delivered
+    const frames = this.#components.sealer.seal(next?.payload ?? DUMMY, isLast)
+    next?.payload.fill(0)
+    for (const sealed of frames) {
+      this.#components.send(sealed, this.#delivered)
+    }
+    this.#sent++
+    if (isLast) {
+      this.#onFinal()
+      return
+    }
+    // On the grid of the first frame: a late one must not move those after it, and how late it was tells nothing more.
+    const dueMs = (this.#startedMs ?? 0) + this.#sent * TICK_MS
+    this.#cancelTimer = this.#after(Math.max(0, dueMs - this.#nowMs()), () => this.#tick())
+  }
+
+  /** Whether the frame being made ends the answer. At the end of the plan an answer that is not over gets as long again. */
+  #isLast(): boolean {
+    const isOver = this.#closing && this.#queue.length === 0
+    if (isOver && this.#cut) {
+      return true
+    }
+    if (this.#sent + 1 < this.#ticks) {
+      return false
+    }
+    if (!isOver) {
+      this.#ticks *= 2
+    }
+    return isOver
+  }
+}
+
+function timer(ms: number, call: () => void): () => void {
+  const handle = setTimeout(call, ms)
+  return () => clearTimeout(handle)
+}
