@@ -16,7 +16,7 @@ import { writeRandomModel } from './random-model.ts'
 import { median, round, spread } from './statistics.ts'
 import { benchVouchers } from './vouchers.ts'
 
-// node main.js [--rounds <n>] [--model <gguf> | --random-weights] [--only books | paying]: prints one JSON object. Everything is a ratio or
+// node main.js [--rounds <n>] [--model <gguf> | --random-weights] [--only stream | books | paying]: prints one JSON object. Everything is a ratio or
 // a median of one run.
 
 const QUESTION = 'Tell me a story about a fox.'
@@ -32,6 +32,13 @@ const { values } = parseArgs({
   }
 })
 const rounds = Number(values.rounds)
+const PARTS: ReadonlyArray<string | undefined> = [undefined, 'stream', 'books', 'paying']
+if (!PARTS.includes(values.only) || !Number.isSafeInteger(rounds) || rounds < 1) {
+  console.error(
+    `--only ${values.only} --rounds ${values.rounds}: expected stream, books or paying, and a number from 1`
+  )
+  process.exit(2)
+}
 const folder = await mkdtemp(join(tmpdir(), 'cocoon-bench-model-'))
 const modelPath = await chooseModel()
 

@@ -1,6 +1,5 @@
-import { type AbortOptions, throwIfAborted } from '../../core/abort.ts'
+import type { AbortOptions } from '../../core/abort.ts'
 import { parseRawAddress } from '../../core/address.ts'
-import { errorCode } from '../../core/errors.ts'
 import { addNano, type NanoTon, subNanoFloor } from '../../core/nano-ton.ts'
 import type { ChainReceipt, CoopCloseOrder, OpenedChannel } from '../chain.ts'
 import { type FirstLookOptions, firstLook, latestFirst } from '../first-look.ts'
