@@ -1,6 +1,6 @@
 import { sha256, toHex } from '../../core/bytes.ts'
 import { AttestationError, errorMessage } from '../../core/errors.ts'
-import { object, type Reader, text } from '../document.ts'
+import { hex, object, type Reader, text } from '../document.ts'
 
 /** Largest collateral that is read, in bytes of all its texts together. */
 export const MAX_COLLATERAL_BYTES = 1024 * 1024
@@ -31,8 +31,8 @@ export interface TdxCollateral {
 }
 
 const asciiText: Reader<string> = text(/^[\x20-\x7e\r\n]+$/, 'printable text')
-const hexText: Reader<string> = text(/^(?:[0-9a-fA-F]{2})+$/, 'hex')
-const signatureText: Reader<string> = text(/^[0-9a-fA-F]{128}$/, 'a signature of 64 bytes in hex')
+const hexText: Reader<string> = text(/^(?:[0-9a-f]{2})+$/, 'lower-case hex')
+const signatureText: Reader<string> = hex(64)
 
 const readFields = object<TdxCollateral>({
   pck_crl_issuer_chain: asciiText,

@@ -78,6 +78,11 @@ export class TdxVerifier {
     this.#results = new BoundedCache(maxEntries)
   }
 
+  /** How many results it remembers. */
+  get rememberedResults(): number {
+    return this.#results.size
+  }
+
   /** {@link verifyTdxQuote}, with a memory. */
   verifyTdx(input: VerifyTdxInput): VerifiedTdx {
     expectUsable(input)

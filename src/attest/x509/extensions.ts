@@ -38,9 +38,10 @@ export function readExtensionList(reader: DerReader, what: string): Extensions {
     while (!list.atEnd) {
       list.nested(TAG.sequence, what, item => {
         const oid = readOid(item, what)
-        const critical = item.nextTag === TAG.boolean && readBoolean(item, what)
-        if (!critical && item.nextTag !== TAG.octetString) {
-          throw new DerFault(`${what}: ${oid} is not an extension in DER`)
+        const given = item.nextTag === TAG.boolean
+        const critical = given && readBoolean(item, what)
+        if (given && !critical) {
+          throw new DerFault(`${what}: ${oid} writes a default out`)
         }
         if (found.has(oid) || found.size === MAX_EXTENSIONS) {
           throw new DerFault(`${what}: ${oid} stands twice, or is one of more than ${MAX_EXTENSIONS}`)
