@@ -135,6 +135,12 @@ describe('golden measurements', () => {
     const signature = driver.slice(driver.indexOf('<ds:Signature '), driver.indexOf('</SoftwareIdentity>'))
     const wrong: Record<string, string> = {
       'no signature': edited(driver, signature, ''),
+      'a signature of another name': edited(driver, /ds:Signature(?=[ >])/g, 'ds:Sign'),
+      'a signature of another namespace': edited(
+        edited(driver, 'SoftwareIdentity ', 'SoftwareIdentity xmlns:o="urn:o" '),
+        /(<\/?)ds:Signature(?=[ >])/g,
+        '$1o:Signature'
+      ),
       'two signatures': edited(driver, '</SoftwareIdentity>', `${signature}</SoftwareIdentity>`),
       'a signature before the payload': edited(
         edited(driver, signature, ''),
