@@ -41,6 +41,7 @@ const VERBS = {
   crash: args => node(['dist/test/crash/crash-main.js', ...args]),
   weeks: args => node(['dist/test/weeks/weeks-main.js', ...args]),
   fuzz: args => node(['dist/test/fuzz/fuzz-main.js', ...args]),
+  leak: args => node(['dist/test/leak/leak-main.js', ...args]),
   'attest:diff': args => node(['dist/test/attest-diff/attest-diff-main.js', ...args]),
   'format:fix': args => tool('@biomejs/biome/bin/biome', ['check', '--write', ...args]),
   check

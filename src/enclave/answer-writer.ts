@@ -2,6 +2,7 @@ import type { TokenUsage } from '../core/price.ts'
 import { FRAME_PAYLOAD_BYTES, type ResponseSealer } from '../seal/index.ts'
 import { ANSWER_TEXT_OVERHEAD, encodeAnswerEvent } from '../wire/answer-event.ts'
 import type { AnswerOutput, SendChunk } from './answer-output.ts'
+import { systemTiming, type Timing } from './timing.ts'
 
 /**
  * Text waits at most this long for more to share its frame with, in milliseconds. Every frame wakes the host and the
@@ -20,19 +21,18 @@ const MAX_FRAME_TEXT = FRAME_PAYLOAD_BYTES - ANSWER_TEXT_OVERHEAD
 export class AnswerWriter implements AnswerOutput {
   readonly #sealer: ResponseSealer
   readonly #send: SendChunk
-  readonly #nowMs: () => number
+  readonly #timing: Timing
   #pending: Buffer[] = []
   #pendingBytes = 0
   #usage: TokenUsage = { promptTokens: 0, cachedPromptTokens: 0, completionTokens: 0 }
   #delivered: TokenUsage = this.#usage
   #lastFlushMs = Number.NEGATIVE_INFINITY
-  #timer: NodeJS.Timeout | undefined
+  #cancelTimer: (() => void) | undefined
 
-  /** @param nowMs any clock that only goes forward */
-  constructor(sealer: ResponseSealer, send: SendChunk, nowMs: () => number = () => performance.now()) {
+  constructor(sealer: ResponseSealer, send: SendChunk, timing: Partial<Timing> = {}) {
     this.#sealer = sealer
     this.#send = send
-    this.#nowMs = nowMs
+    this.#timing = { ...systemTiming, ...timing }
   }
 
   get delivered(): TokenUsage {
@@ -54,17 +54,16 @@ export class AnswerWriter implements AnswerOutput {
     }
     this.#usage = { ...this.#usage, completionTokens }
     const frameTokens = completionTokens - this.#delivered.completionTokens
-    const sinceMs = this.#nowMs() - this.#lastFlushMs
+    const sinceMs = this.#timing.nowMs() - this.#lastFlushMs
     if (sinceMs >= COALESCE_MS || frameTokens >= MAX_FRAME_TOKENS || this.#pendingBytes >= MAX_FRAME_TEXT) {
       this.flush()
     } else {
-      this.#timer ??= setTimeout(() => this.flush(), COALESCE_MS - sinceMs)
+      this.#cancelTimer ??= this.#timing.after(COALESCE_MS - sinceMs, () => this.flush())
     }
   }
 
   flush(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
+    this.#stopTimer()
     if (this.#usage === this.#delivered) {
       return
     }
@@ -78,12 +77,11 @@ export class AnswerWriter implements AnswerOutput {
     text.fill(0)
     this.#pending = []
     this.#pendingBytes = 0
-    this.#lastFlushMs = this.#nowMs()
+    this.#lastFlushMs = this.#timing.nowMs()
   }
 
   discard(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
+    this.#stopTimer()
     this.#pending = []
     this.#pendingBytes = 0
     this.#usage = this.#delivered
@@ -96,6 +94,11 @@ export class AnswerWriter implements AnswerOutput {
   async end(finishReason: string): Promise<void> {
     this.flush()
     this.#seal(encodeAnswerEvent({ type: 'end', finishReason }), true)
+  }
+
+  #stopTimer(): void {
+    this.#cancelTimer?.()
+    this.#cancelTimer = undefined
   }
 
   #seal(payload: Uint8Array, final: boolean): void {

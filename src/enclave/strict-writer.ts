@@ -3,6 +3,7 @@ import { FRAME_PAYLOAD_BYTES, type ResponseSealer } from '../seal/index.ts'
 import { ANSWER_TEXT_OVERHEAD, encodeAnswerEvent } from '../wire/answer-event.ts'
 import type { AnswerOutput, SendChunk } from './answer-output.ts'
 import { STRICT_STEP_TOKENS, TICK_MS } from './strict-plan.ts'
+import { systemTiming, type Timing } from './timing.ts'
 
 const MAX_FRAME_TEXT = FRAME_PAYLOAD_BYTES - ANSWER_TEXT_OVERHEAD
 const DUMMY = new Uint8Array(0)
@@ -15,16 +16,8 @@ export interface StrictWriterInit {
 export interface StrictWriterComponents {
   sealer: ResponseSealer
   send: SendChunk
-  /**
-   * Any clock that only goes forward, in milliseconds.
-   * @default performance.now
-   */
-  nowMs?: () => number
-  /**
-   * Calls back after so many milliseconds; injected so that tests own time. Returns how to cancel it.
-   * @default setTimeout
-   */
-  after?: (ms: number, call: () => void) => () => void
+  /** @default the system's */
+  timing?: Timing
 }
 
 /**
@@ -33,8 +26,7 @@ export interface StrictWriterComponents {
  */
 export class StrictWriter implements AnswerOutput {
   readonly #components: StrictWriterComponents
-  readonly #nowMs: () => number
-  readonly #after: (ms: number, call: () => void) => () => void
+  readonly #timing: Timing
   readonly #queue: Array<{ payload: Uint8Array; usage: TokenUsage }> = []
   #pending = ''
   #usage: TokenUsage = { promptTokens: 0, cachedPromptTokens: 0, completionTokens: 0 }
@@ -51,8 +43,7 @@ export class StrictWriter implements AnswerOutput {
 
   constructor(components: StrictWriterComponents, { ticks }: StrictWriterInit) {
     this.#components = components
-    this.#nowMs = components.nowMs ?? (() => performance.now())
-    this.#after = components.after ?? timer
+    this.#timing = components.timing ?? systemTiming
     this.#ticks = ticks
   }
 
@@ -124,7 +115,7 @@ export class StrictWriter implements AnswerOutput {
 
   #begin(): void {
     if (this.#startedMs === undefined) {
-      this.#startedMs = this.#nowMs()
+      this.#startedMs = this.#timing.nowMs()
       this.#tick()
     }
   }
@@ -145,7 +136,7 @@ export class StrictWriter implements AnswerOutput {
     }
     // On the grid of the first frame: a late one must not move those after it, and how late it was tells nothing more.
     const dueMs = (this.#startedMs ?? 0) + this.#sent * TICK_MS
-    this.#cancelTimer = this.#after(Math.max(0, dueMs - this.#nowMs()), () => this.#tick())
+    this.#cancelTimer = this.#timing.after(Math.max(0, dueMs - this.#timing.nowMs()), () => this.#tick())
   }
 
   /** Whether the frame being made ends the answer. At the end of the plan an answer that is not over gets as long again. */
@@ -162,9 +153,4 @@ export class StrictWriter implements AnswerOutput {
     }
     return isOver
   }
-}
-
-function timer(ms: number, call: () => void): () => void {
-  const handle = setTimeout(call, ms)
-  return () => clearTimeout(handle)
 }

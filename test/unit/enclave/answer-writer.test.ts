@@ -29,7 +29,7 @@ function harness(): Harness {
       ...(event?.type === 'end' ? { end: event.finishReason } : {})
     })
   }
-  const writer = new AnswerWriter(responseSealer(key, JOB_ID), send, () => clock.ms)
+  const writer = new AnswerWriter(responseSealer(key, JOB_ID), send, { nowMs: () => clock.ms })
   return { writer, clock, frames }
 }
 

@@ -5,6 +5,7 @@ import { plannedTicks, STRICT_STEP_TOKENS, TICK_MS } from '../../../src/enclave/
 import { StrictWriter } from '../../../src/enclave/strict-writer.ts'
 import { ResponseKey, responseOpener, responseSealer } from '../../../src/seal/index.ts'
 import { decodeAnswerEvent } from '../../../src/wire/answer-event.ts'
+import { VirtualTime } from '../../support/virtual-time.ts'
 
 const JOB_ID = new Uint8Array(16).fill(3)
 const NEVER = new AbortController().signal
@@ -18,56 +19,28 @@ interface Frame {
   usage: TokenUsage
 }
 
-/** A writer in a time of its own: `run` lets it pass. */
+/** A writer in a time of its own. */
 class Harness {
   readonly frames: Frame[] = []
   readonly writer: StrictWriter
-  nowMs = 1_000
-  #calls: Array<{ atMs: number; call: () => void }> = []
+  readonly time: VirtualTime
 
-  constructor(ticks: number, lateMs: () => number = () => 0) {
+  constructor(ticks: number, lateMs?: () => number) {
     const key = new ResponseKey(new Uint8Array(44).fill(5))
     const opener = responseOpener(key, JOB_ID)
+    this.time = new VirtualTime(lateMs)
     const send = (sealed: Uint8Array, usage: TokenUsage): void => {
       const { bytes, final } = opener.open(sealed)
       const event = decodeAnswerEvent(bytes)
       const text = event?.type === 'text' ? Buffer.from(event.text).toString('latin1') : ''
       const end = event?.type === 'end' ? event.finishReason : undefined
-      this.frames.push({ atMs: this.nowMs - 1_000, bytes: sealed.byteLength, text, end, final, usage })
+      this.frames.push({ atMs: this.time.nowMs(), bytes: sealed.byteLength, text, end, final, usage })
     }
-    this.writer = new StrictWriter(
-      {
-        sealer: responseSealer(key, JOB_ID),
-        send,
-        nowMs: () => this.nowMs,
-        after: (ms, call) => {
-          const entry = { atMs: this.nowMs + ms + lateMs(), call }
-          this.#calls.push(entry)
-          return () => {
-            this.#calls = this.#calls.filter(other => other !== entry)
-          }
-        }
-      },
-      { ticks }
-    )
-  }
-
-  get waiting(): number {
-    return this.#calls.length
+    this.writer = new StrictWriter({ sealer: responseSealer(key, JOB_ID), send, timing: this.time }, { ticks })
   }
 
   run(ms: number): void {
-    const untilMs = this.nowMs + ms
-    for (;;) {
-      const next = this.#calls.toSorted((a, b) => a.atMs - b.atMs)[0]
-      if (next === undefined || next.atMs > untilMs) {
-        break
-      }
-      this.#calls = this.#calls.filter(other => other !== next)
-      this.nowMs = next.atMs
-      next.call()
-    }
-    this.nowMs = untilMs
+    this.time.run(ms)
   }
 
   /** What a wire shows. */
@@ -224,7 +197,7 @@ describe('strict writer', () => {
     harness.writer.prompt(7, 0)
     harness.writer.text('lost', 40)
     harness.writer.close()
-    assert.equal(harness.waiting, 0)
+    assert.equal(harness.time.waiting, 0)
     harness.run(5_000)
     assert.equal(harness.frames.length, 1)
   })
