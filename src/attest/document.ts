@@ -113,6 +113,14 @@ export function hex(bytes: number): Reader<string> {
   return text(new RegExp(`^[0-9a-f]{${bytes * 2}}$`), `${bytes} bytes in lower-case hex`)
 }
 
+/** An object of whatever fields: read further by whoever knows them. */
+export const anyObject: Reader<object> = (value, name) => {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new DocumentFault(`${name} is not an object`)
+  }
+  return value
+}
+
 /** Base64 with padding, the one way to write its bytes. */
 export function base64(): Reader<string> {
   return (value, name) => {

@@ -1,3 +1,5 @@
+export { decodeStoredAttestation, encodeStoredAttestation, type StoredAttestation } from './attestation-file.ts'
+export { describeEnclave, type EnclaveInWords } from './describe.ts'
 export type { Platform } from './judge-evidence.ts'
 export type { AcceptedImage } from './measured.ts'
 export { type AttestationPolicy, DEFAULT_POLICY, SIMNET_POLICY, withSimulated } from './policy.ts'
@@ -15,6 +17,7 @@ export {
 } from './statement.ts'
 export type { FinalVoucher, StoredReceipt } from './stored-receipt.ts'
 export { decodeStoredReceipt, encodeStoredReceipt } from './stored-receipt.ts'
+export { TdxVerifier } from './tdx/verifier.ts'
 export { TIERS, type Tier } from './tier.ts'
 export {
   BEACON_MARGIN_BLOCKS,

@@ -3,6 +3,7 @@ import { AttestationError, errorMessage } from '../core/errors.ts'
 import { MAX_NANO_TON } from '../core/nano-ton.ts'
 import { LIMITS } from '../wire/limits.ts'
 import {
+  anyObject,
   base64,
   canonicalBytes,
   DocumentFault,
@@ -67,13 +68,6 @@ interface StoredReceiptFile {
   peerSignature: string
   challenge?: string
   finalVoucher?: StoredVoucherFile
-}
-
-const anyObject: Reader<object> = (value, name) => {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new DocumentFault(`${name} is not an object`)
-  }
-  return value
 }
 
 const readFile = object<StoredReceiptFile>({

@@ -1,4 +1,4 @@
-import type { AnswerEvent, AskRequest } from '../client/events.ts'
+import type { AnswerEvent, AskRequest, ShownAttestation } from '../client/events.ts'
 import type { Config, Network } from '../config/index.ts'
 import type { AbortOptions } from '../core/abort.ts'
 import type { Logger } from '../core/logger.ts'
@@ -29,10 +29,43 @@ export interface NodeModule {
   /** Checks a receipt offline, by the beginning of its job id or by path. */
   verifyReceiptFile: (
     idOrPath: string,
-    init: { receiptsFolder: string; allowSimulated: boolean }
+    init: { receiptsFolder: string; allowSimulated: boolean; policyFile?: string }
   ) => Promise<ReceiptVerdict>
+  /** Judges a saved attestation offline. */
+  judgeAttestationFile: (
+    path: string,
+    init: { policyFile?: string; allowSimulated: boolean; nowMs?: number }
+  ) => Promise<AcceptedEnclave>
+  saveAttestation: (path: string, stored: ShownAttestation['stored']) => Promise<void>
+  /** The policy that a client judges enclaves by; a file that is wrong is refused. */
+  loadAttestationPolicy: (choice: {
+    file: string | undefined
+    homePath: string
+    allowSimulated: boolean
+  }) => Promise<AttestationRules>
+  /** What an accepted enclave means, in plain words. */
+  describeEnclave: (enclave: AcceptedEnclave) => EnclaveWords
   /** Guards channels of others with their vouchers, without a home. */
   watchVouchers: (init: WatchInit, options?: AbortOptions) => Promise<WatchSummary>
+}
+
+/** An enclave that the policy accepts. */
+export type AcceptedEnclave = Extract<ShownAttestation, { enclave: unknown }>['enclave']
+
+export interface EnclaveWords {
+  runs: readonly string[]
+  can: readonly string[]
+  cannot: readonly string[]
+}
+
+/** The part of a policy that is told in words. */
+export interface AttestationRules {
+  acceptedTiers: readonly string[]
+  images: ReadonlyArray<{ name: string; tier: string; bundleDigest: string }>
+  tdx: { acceptedTcbStatuses: readonly string[] }
+  snp: { minimumTcb: object }
+  deny: { bundleDigests: readonly string[]; peerIds: readonly string[]; fmspcs: readonly string[] }
+  maxStatementAgeMs: number
 }
 
 export interface AccountInit {
@@ -107,6 +140,8 @@ export interface CliClient {
   ): AsyncIterable<AdvertisedProvider>
   openChannel(peerId: string, deposit?: NanoTon, options?: AbortOptions): Promise<PaidChannel>
   closeChannel(channel: string, options?: AbortOptions): Promise<ClosedChannel>
+  /** What a provider's enclave shows of itself now. */
+  attestation(peerId: string, options?: AbortOptions): Promise<ShownAttestation>
 }
 
 /** The part of a capacity record that is shown. Every text in it is a stranger's. */

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { packageInfo } from '../core/package-info.ts'
 import { askCommand } from './commands/ask.ts'
+import { attestCommand } from './commands/attest.ts'
 import { channelCommand } from './commands/channel.ts'
 import { initCommand } from './commands/init.ts'
 import { provideCommand } from './commands/provide.ts'
@@ -22,6 +23,7 @@ const COMMANDS: Readonly<Record<string, (context: CommandContext) => Command>> =
   wallet: walletCommand,
   channel: channelCommand,
   watch: watchCommand,
+  attest: attestCommand,
   receipt: receiptCommand,
   simnet: simnetCommand
 }

@@ -1,4 +1,4 @@
-import { type AttestationPolicy, type VerifiedEnclave, verifyAttestation } from '../attest/index.ts'
+import { type AttestationPolicy, TdxVerifier, type VerifiedEnclave, verifyAttestation } from '../attest/index.ts'
 import { type AbortOptions, withTimeLimit } from '../core/abort.ts'
 import { toHex } from '../core/bytes.ts'
 import type { Clock } from '../core/clock.ts'
@@ -42,6 +42,7 @@ export class AttestedPeers {
   readonly #components: AttestedPeersComponents
   readonly #policy: AttestationPolicy
   readonly #verified = new Map<string, AttestedPeer>()
+  readonly #tdx = new TdxVerifier()
 
   constructor(components: AttestedPeersComponents, policy: AttestationPolicy) {
     this.#components = components
@@ -70,25 +71,44 @@ export class AttestedPeers {
     if (known !== undefined && toHex(known.enclave.statementDigest) === toHex(statementDigest)) {
       return known
     }
-    const { mesh, clock, chain } = this.#components
-    const [reply, tip] = await withTimeLimit(EXCHANGE_TIMEOUT_MS, options.signal, signal =>
-      Promise.all([this.#exchange(peerId, signal), chain.tip({ signal })])
-    )
-    const enclave = await verifyAttestation({
-      ...reply,
-      expectedPeerId: peerId,
-      verifyPeerSignature: (id, message, signature) => mesh.verifyPeerSignature(id, message, signature),
-      policy: this.#policy,
-      nowMs: clock.nowMs(),
-      chainView: { globalId: chain.globalId, height: tip.height }
-    })
-    const attested = { ...reply, peerId, enclave }
+    const shown = await this.show(peerId, new Uint8Array(), options)
+    const attested = { ...shown.reply, peerId, enclave: await shown.verdict }
     this.#verified.set(peerId, attested)
     return attested
   }
 
-  #exchange(peerId: string, signal: AbortSignal): Promise<AttestReply> {
-    return exchange(this.#components.mesh, encodeAttestRequest(), {
+  /**
+   * What a provider shows now, and the verdict on it, which may be a refusal.
+   *
+   * @param challenge 32 bytes that its evidence has to bind, or none for its standing evidence
+   * @throws {PeerError} `PEER_SILENT` if the provider closes without an answer
+   */
+  async show(
+    peerId: string,
+    challenge: Uint8Array,
+    options: AbortOptions = {}
+  ): Promise<{ reply: AttestReply; verdict: Promise<VerifiedEnclave> }> {
+    const { mesh, clock, chain } = this.#components
+    const [reply, tip] = await withTimeLimit(EXCHANGE_TIMEOUT_MS, options.signal, signal =>
+      Promise.all([this.#exchange(peerId, challenge, signal), chain.tip({ signal })])
+    )
+    const verdict = verifyAttestation({
+      ...reply,
+      expectedPeerId: peerId,
+      ...(challenge.byteLength === 0 ? {} : { challenge }),
+      verifyPeerSignature: (id, message, signature) => mesh.verifyPeerSignature(id, message, signature),
+      policy: this.#policy,
+      nowMs: clock.nowMs(),
+      chainView: { globalId: chain.globalId, height: tip.height },
+      tdx: this.#tdx
+    })
+    // Whoever shows it may look at it later.
+    verdict.catch(() => undefined)
+    return { reply, verdict }
+  }
+
+  #exchange(peerId: string, challenge: Uint8Array, signal: AbortSignal): Promise<AttestReply> {
+    return exchange(this.#components.mesh, encodeAttestRequest(challenge), {
       peerId,
       protocol: PROTOCOLS.attest,
       name: 'attestation',

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { CHALLENGE_BYTES } from '../attest/index.ts'
 import { type AbortOptions, anySignal, throwIfAborted } from '../core/abort.ts'
 import { fromHex } from '../core/bytes.ts'
 import { CancelledError, CocoonError, errorCode, NetworkError, PeerError } from '../core/errors.ts'
@@ -13,7 +14,7 @@ import { answer, type ReadyJob } from './answer.ts'
 import { type AttestedPeer, AttestedPeers, expectModel } from './attested-peers.ts'
 import { ClientChannels, type ClosedChannel } from './channels.ts'
 import { type Candidate, findCandidates } from './directory.ts'
-import type { AnswerEvent, AskRequest } from './events.ts'
+import type { AnswerEvent, AskRequest, ShownAttestation } from './events.ts'
 import { OfferDesk } from './offer-desk.ts'
 import { withOneMoreTry } from './one-more-try.ts'
 import type { ClientComponents, ClientInit } from './ports.ts'
@@ -111,6 +112,25 @@ export class Client {
     // What is asked for is what is needed: above the limit it is refused, not cut down.
     const room = deposit ?? this.#init.deposit.default
     return this.#channels.ensure(capacity, { ...this.#depositPolicy(room), room }, options)
+  }
+
+  /**
+   * What a provider's enclave shows of itself now, over a challenge of our own, and what the policy says to it.
+   *
+   * @throws what discovery and the connection throw; `PEER_SILENT`
+   */
+  async attestation(peerId: string, options: AbortOptions = {}): Promise<ShownAttestation> {
+    const { mesh, random, clock } = this.#components
+    const { addresses } = await mesh.getCapacity(peerId, options)
+    await mesh.connect(peerId, addresses, options)
+    const challenge = random.bytes(CHALLENGE_BYTES)
+    const { reply, verdict } = await this.#peers.show(peerId, challenge, options)
+    const { statement, evidence, peerSignature } = reply
+    const stored = { statement, evidence, peerSignature, challenge, fetchedAtMs: clock.nowMs() }
+    return verdict.then(
+      enclave => ({ stored, enclave }),
+      (refusal: unknown) => ({ stored, refusal })
+    )
   }
 
   /** Closes a channel together with its provider. */

@@ -1,4 +1,4 @@
-import type { StoredReceipt } from '../attest/index.ts'
+import type { StoredAttestation, StoredReceipt, VerifiedEnclave } from '../attest/index.ts'
 import type { NanoTon } from '../core/nano-ton.ts'
 import type { TokenUsage } from '../core/price.ts'
 import type { ChatMessage, PrivacyMode } from '../wire/job-request.ts'
@@ -38,3 +38,6 @@ export type AnswerEvent =
       vouchers: number
       receipt: StoredReceipt
     }
+
+/** What a provider's enclave showed of itself, and what the policy says to it. */
+export type ShownAttestation = { stored: StoredAttestation } & ({ enclave: VerifiedEnclave } | { refusal: unknown })

@@ -1,6 +1,6 @@
 export { ClientChannels, type ClosedChannel } from './channels.ts'
 export { Client } from './client.ts'
-export type { AnswerEvent, AskRequest } from './events.ts'
+export type { AnswerEvent, AskRequest, ShownAttestation } from './events.ts'
 export { AnswerBrokenError, type BrokenAnswer } from './failures.ts'
 export type { ClientComponents, ClientInit } from './ports.ts'
 export type { RecoveredChannel } from './resume-channels.ts'

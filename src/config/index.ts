@@ -1,3 +1,4 @@
+export { attestationPolicyJsonSchema, type PolicySettings, parseAttestationPolicy } from './attestation-policy.ts'
 export { loadConfig, writeConfig } from './config-file.ts'
 export { createHome, type HomeFolder, homeFolder, openHome, type ResolveHomeInit, resolveHome } from './home.ts'
 export { type HomeLock, lockHome } from './home-lock.ts'

@@ -1,10 +1,5 @@
-import type * as z from 'zod'
-import { UsageError } from '../core/errors.ts'
+import { parseSettings } from './parse-settings.ts'
 import { type Config, configSchema, withNetworkDefaults } from './schema.ts'
-
-/** Settings, at any place, whose value never appears in an error. */
-const SECRET = new Set<PropertyKey | undefined>(['apiKey'])
-const SHOWN_CHARACTERS = 60
 
 /**
  * Checks a configuration and fills in its defaults.
@@ -14,79 +9,6 @@ const SHOWN_CHARACTERS = 60
  * @throws {UsageError} `CONFIG_INVALID` for a bad value, naming its path, the value and what was expected
  */
 export function parseConfig(value: unknown, source = 'configuration'): Config {
-  const result = configSchema.safeParse(value)
-  if (result.success) {
-    return withNetworkDefaults(result.data)
-  }
-  const { issues } = result.error
-  // One line for one mistake. A misspelt key is often why another value is missing: it goes first.
-  const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]
-  throw issue === undefined ? result.error : issueError(issue, value, source)
-}
-
-function issueError(issue: z.core.$ZodIssue, root: unknown, source: string): UsageError {
-  const path = pathText(issue.path)
-  if (issue.code === 'unrecognized_keys') {
-    const key = pathText([...issue.path, issue.keys[0] ?? ''])
-    const known = knownKeys(issue.path).join(', ')
-    return new UsageError('CONFIG_UNKNOWN_KEY', `${source}: "${key}" is not a setting: expected one of ${known}`, {
-      details: { source, key }
-    })
-  }
-  const shown = SECRET.has(issue.path.at(-1))
-    ? 'set to something else (not shown)'
-    : describe(valueAt(root, issue.path))
-  return new UsageError(
-    'CONFIG_INVALID',
-    `${source}: ${path === '' ? 'it' : path} is ${shown}: expected ${issue.message}`,
-    {
-      details: { source, path }
-    }
-  )
-}
-
-/** The settings at a path of the schema, so that a typo is easily mended. */
-function knownKeys(path: readonly PropertyKey[]): string[] {
-  let shape: unknown = configSchema
-  for (const key of path) {
-    shape = typeof key === 'number' ? shape : shapeOf(shape)?.[String(key)]
-  }
-  return Object.keys(shapeOf(shape) ?? {})
-}
-
-/** Unwraps defaults and lists down to an object's shape. */
-function shapeOf(schema: unknown): Readonly<Record<string, unknown>> | undefined {
-  let inner = schema
-  while (typeof inner === 'object' && inner !== null) {
-    if ('shape' in inner) {
-      return inner.shape as Readonly<Record<string, unknown>>
-    }
-    const { def } = inner as { def?: { innerType?: unknown; element?: unknown } }
-    inner = def?.innerType ?? def?.element
-  }
-  return undefined
-}
-
-function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
-  let value = root
-  for (const key of path) {
-    value = typeof value === 'object' && value !== null ? (value as Record<PropertyKey, unknown>)[key] : undefined
-  }
-  return value
-}
-
-function describe(value: unknown): string {
-  if (value === undefined) {
-    return 'missing'
-  }
-  const json = JSON.stringify(value, (key, inner: unknown) => (SECRET.has(key) ? '…' : inner))
-  return json.length > SHOWN_CHARACTERS ? `${json.slice(0, SHOWN_CHARACTERS)}…` : json
-}
-
-/** `mesh.listen[0]` */
-function pathText(path: readonly PropertyKey[]): string {
-  return path
-    .map(key => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`))
-    .join('')
-    .replace(/^\./, '')
+  const kind = { unknownKey: 'CONFIG_UNKNOWN_KEY', invalid: 'CONFIG_INVALID', source }
+  return withNetworkDefaults(parseSettings(configSchema, value, kind))
 }

@@ -210,6 +210,11 @@ const client = group({
    */
   privacy: oneOf('standard', 'strict').default('standard'),
   /**
+   * File with what is asked of enclaves, relative to the home folder or absolute: accepted guest images above all.
+   * @default none: real hardware of any kind, but no image, so that no real enclave passes
+   */
+  attestationPolicy: text(4096).optional(),
+  /**
    * Send prompts to simulated enclaves, whose owner can read them.
    * @default true on a simnet, false elsewhere
    */

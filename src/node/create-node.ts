@@ -1,6 +1,6 @@
 import '../core/node20-shim.ts'
 import { resolve } from 'node:path'
-import { type AttestationPolicy, DEFAULT_POLICY, SIMNET_POLICY } from '../attest/index.ts'
+import type { AttestationPolicy } from '../attest/index.ts'
 import { Client, ClientChannels } from '../client/index.ts'
 import type { Config } from '../config/index.ts'
 import type { AbortOptions } from '../core/abort.ts'
@@ -13,6 +13,7 @@ import type { LostChannel, PayeeChannels, PayerChannels, StepReport } from '../p
 import { Provider } from '../provider/index.ts'
 import type { TonChain, TonWallet } from '../ton/index.ts'
 import { type Account, type AccountInit, openAccount } from './account.ts'
+import { loadAttestationPolicy } from './attestation-policy.ts'
 import type { ReceiptStore } from './receipt-store.ts'
 import { ChannelCare } from './steward.ts'
 import { VoucherFolder } from './voucher-folder.ts'
@@ -65,16 +66,20 @@ export interface CocoonNode {
  * Opens a home folder as a node: configuration, lock, keys, books and, for a provider, the enclave with its model.
  * Nothing is on the network before `start`. If it fails, everything it opened is closed again.
  *
- * @throws the errors of `openAccount`, `spawnEnclave` and `createMesh`
+ * @throws the errors of `openAccount`, `loadAttestationPolicy`, `spawnEnclave` and `createMesh`
  */
 export async function createNode(init: NodeInit, options: AbortOptions = {}): Promise<CocoonNode> {
   const account = await openAccount(init, options)
   let enclave: Enclave | undefined
   try {
-    if (init.role === 'provider') {
-      enclave = await startEnclave(init, account, options)
+    if (init.role === 'client') {
+      const { client } = account.config
+      const choice = { file: client.attestationPolicy, homePath: account.home.path, ...client }
+      const policy = await loadAttestationPolicy(choice, options)
+      return new Node(init, account, await joinMesh(init, account), { policy })
     }
-    return new Node(init, account, await joinMesh(init, account), enclave)
+    enclave = await startEnclave(init, account, options)
+    return new Node(init, account, await joinMesh(init, account), { enclave })
   } catch (err) {
     await enclave?.stop()
     await account.close()
@@ -93,20 +98,25 @@ class Node implements CocoonNode {
   readonly #vouchers: VoucherFolder | undefined
   #stopping: Promise<void> | undefined
 
-  constructor(init: NodeInit, account: Account, mesh: Mesh, enclave: Enclave | undefined) {
+  constructor(
+    init: NodeInit,
+    account: Account,
+    mesh: Mesh,
+    part: { enclave: Enclave } | { policy: AttestationPolicy }
+  ) {
     const { role } = init
     this.role = role
     this.mesh = mesh
-    this.enclave = enclave
     this.#account = account
     const { payer, logger } = account
     const channels = new ClientChannels({ mesh, payer, logger: logger.child('client') })
     this.care = new ChannelCare(account, { ...init, closeTogether: (...args) => channels.close(...args) })
     this.#vouchers = role === 'provider' ? VoucherFolder.of(account) : undefined
-    if (enclave === undefined) {
-      this.client = wireClient(account, mesh)
+    if ('policy' in part) {
+      this.client = wireClient(account, mesh, part.policy)
     } else {
-      this.provider = wireProvider(account, mesh, enclave)
+      this.enclave = part.enclave
+      this.provider = wireProvider(account, mesh, part.enclave)
     }
   }
 
@@ -212,13 +222,17 @@ function wireProvider(
   )
 }
 
-function wireClient({ config, chain, payer, receipts, clock, logger }: Account, mesh: Mesh): Client {
+function wireClient(
+  { config, chain, payer, receipts, clock, logger }: Account,
+  mesh: Mesh,
+  policy: AttestationPolicy
+): Client {
   const { client } = config
   const { deposit, maxDeposit, topUpBelowPercent, maxWindowTokens, maxPrices, candidates, challengeSeconds } = client
   return new Client(
     { logger: logger.child('client'), clock, random: systemRandom, mesh, payer, chain, receipts },
     {
-      policy: attestationPolicy(config),
+      policy,
       maxPrices,
       candidates,
       maxWindowTokens,
@@ -227,9 +241,4 @@ function wireClient({ config, chain, payer, receipts, clock, logger }: Account, 
       deposit: { default: deposit, max: maxDeposit, challengeSeconds, topUpBelowPercent }
     }
   )
-}
-
-/** Simulated enclaves only where the configuration says so; by default that is a simnet. */
-export function attestationPolicy(config: Config): AttestationPolicy {
-  return config.client.allowSimulated ? SIMNET_POLICY : DEFAULT_POLICY
 }

@@ -1,4 +1,7 @@
+export { describeEnclave } from '../attest/index.ts'
 export { type Account, type AccountInit, openAccount } from './account.ts'
+export { type JudgeAttestationInit, judgeAttestationFile, saveAttestation } from './attestation-file.ts'
+export { loadAttestationPolicy, type PolicyChoice } from './attestation-policy.ts'
 export type { LoneClose } from './close-alone.ts'
 export { type CreatedHome, type CreateHomeInit, createHome } from './create-home.ts'
 export { type CocoonNode, createNode, type NodeInit, type NodeRole } from './create-node.ts'

@@ -1,11 +1,6 @@
-import {
-  type AttestationPolicy,
-  DEFAULT_POLICY,
-  SIMNET_POLICY,
-  type VerifiedReceipt,
-  verifyStoredReceipt
-} from '../attest/index.ts'
+import { type VerifiedReceipt, verifyStoredReceipt } from '../attest/index.ts'
 import { PeerKeys } from '../mesh/index.ts'
+import { loadAttestationPolicy } from './attestation-policy.ts'
 import { receiptStore } from './receipt-store.ts'
 
 export interface VerifyReceiptInit {
@@ -13,6 +8,11 @@ export interface VerifyReceiptInit {
   receiptsFolder: string
   /** Whether receipts of simulated enclaves pass: they prove who signed, not where it ran. */
   allowSimulated: boolean
+  /**
+   * Policy file.
+   * @default the default policy
+   */
+  policyFile?: string
 }
 
 /**
@@ -26,7 +26,8 @@ export async function verifyReceiptFile(
   init: VerifyReceiptInit
 ): Promise<VerifiedReceipt & { path: string }> {
   const { path, stored } = await receiptStore(init.receiptsFolder).get(idOrPath)
-  const policy: AttestationPolicy = init.allowSimulated ? SIMNET_POLICY : DEFAULT_POLICY
+  const { allowSimulated, policyFile: file } = init
+  const policy = await loadAttestationPolicy({ file, homePath: '', allowSimulated })
   const keys = new PeerKeys()
   const verified = await verifyStoredReceipt({
     stored,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
 import { SIMNET_POLICY, verifyStoredReceipt } from '../../src/attest/index.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { DEFAULT_MODEL } from '../../src/core/default-model.ts'
@@ -9,9 +10,16 @@ import { tokenCost } from '../../src/core/price.ts'
 import { systemRandom } from '../../src/core/random.ts'
 import { defaultModelPath, openLlamaEngine } from '../../src/inference/index.ts'
 import { createMesh, type Mesh, PeerKeys } from '../../src/mesh/index.ts'
-import { type CocoonNode, openAccount } from '../../src/node/index.ts'
+import {
+  type CocoonNode,
+  describeEnclave,
+  judgeAttestationFile,
+  openAccount,
+  saveAttestation
+} from '../../src/node/index.ts'
 import { generateHpkeKeyPair, openRequest, ReplayGuard } from '../../src/seal/index.ts'
 import { decodeAnnouncement } from '../../src/wire/announcement.ts'
+import { useTempFolder } from '../support/temp-folder.ts'
 import { askAll, question, TestMesh } from '../support/test-mesh.ts'
 import { until } from '../support/until.ts'
 
@@ -28,6 +36,7 @@ describe('a job over the mesh', function () {
     client = await mesh.client()
   })
   after(() => mesh.stop())
+  const folder = useTempFolder()
 
   it('answers what the engine answers, for the price of its tokens, with a receipt that verifies offline', async () => {
     const { text, provider, end } = await askAll(client, question())
@@ -54,6 +63,24 @@ describe('a job over the mesh', function () {
     assert.equal(second.provider.peerId, first.provider.peerId)
     assert.equal(second.text, first.text)
     assert.equal(client.payer.list().filter(channel => channel.peerId === first.provider.peerId).length, 1)
+  })
+
+  it('shows what it runs over a challenge, which can be judged again offline', async () => {
+    const peerId = providers[0]?.peerId ?? ''
+    const shown = await (client.client as NonNullable<CocoonNode['client']>).attestation(peerId)
+    assert.ok('enclave' in shown)
+    const { enclave, stored } = shown
+    assert.equal(enclave.statement.peerId, peerId)
+    assert.equal(stored.challenge?.byteLength, 32)
+    assert.deepEqual(describeEnclave(enclave).cannot, [], 'a simulated enclave promises nothing')
+    const file = join(folder(), 'attestation.json')
+    await saveAttestation(file, stored)
+    const judged = await judgeAttestationFile(file, { allowSimulated: true })
+    assert.deepEqual(judged.statement, enclave.statement)
+    await assert.rejects(judgeAttestationFile(file, { allowSimulated: false }), { code: 'ATTESTATION_TIER_REFUSED' })
+    const nowMs = enclave.statement.notAfterMs
+    await assert.rejects(judgeAttestationFile(file, { allowSimulated: true, nowMs }), { code: 'ATTESTATION_EXPIRED' })
+    await assert.rejects(saveAttestation(file, stored), { code: 'ATTESTATION_FILE_NOT_WRITABLE' })
   })
 
   it('carries a request larger than an announcement on the job stream', async () => {

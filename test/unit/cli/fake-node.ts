@@ -117,6 +117,10 @@ export class FakeNode {
     openAccount: async () => this.account,
     receiptStore: unexpected,
     verifyReceiptFile: unexpected,
+    judgeAttestationFile: unexpected,
+    saveAttestation: unexpected,
+    loadAttestationPolicy: unexpected,
+    describeEnclave: unexpected,
     watchVouchers: (init, options) => this.watch(init, options?.signal)
   }
 
@@ -149,6 +153,7 @@ export class FakeNode {
       yield* this.advertised
     }.bind(this),
     openChannel: unexpected,
+    attestation: unexpected,
     closeChannel: async channel => ({ channel, paid: nanoTon(7n), closeTransaction: 'cc' })
   }
 
