@@ -80,7 +80,7 @@ describe('answer writer', () => {
     const { writer, frames } = harness()
     writer.text('a', 1)
     writer.text('b', 2)
-    writer.end('stop')
+    void writer.end('stop')
     assert.deepEqual(
       frames.map(({ text, end, final }) => [text ?? end, final]),
       [
@@ -97,7 +97,7 @@ describe('answer writer', () => {
     writer.text('a', 1)
     writer.text('b', 2)
     writer.discard()
-    writer.end('cancelled')
+    void writer.end('cancelled')
     assert.deepEqual(writer.delivered.completionTokens, 1)
     assert.deepEqual(
       frames.map(frame => frame.text ?? frame.end),
@@ -119,7 +119,7 @@ describe('answer writer', () => {
       fc.property(texts, pieces => {
         const { writer, frames } = harness()
         pieces.forEach((text, index) => writer.text(text, index + 1))
-        writer.end('length')
+        void writer.end('length')
         assert.equal(frames.map(frame => frame.text ?? '').join(''), pieces.join(''))
         const counts = [0, ...frames.map(frame => frame.usage.completionTokens)]
         assert.equal(counts.at(-1), pieces.length)
