@@ -22,6 +22,8 @@ type Json = Record<string, unknown>
 /** What a test changes about a platform that is otherwise in order; every signature is made after the change. */
 export interface PlatformInit {
   readonly certificates?: Partial<Record<'root' | 'ca' | 'pck' | 'tcbSigner', Partial<CertificateInit>>>
+  /** The PCK CA as the collateral has it, where it is not the quote's: with the same key, or with another. */
+  readonly collateralCa?: 'renewed' | 'stranger'
   readonly sgxExtension?: Uint8Array
   readonly rootCrl?: Partial<CrlInit>
   readonly pckCrl?: Partial<CrlInit>
@@ -45,10 +47,11 @@ export function madePlatform(
     sign('sha256', Buffer.from(text), { key: tcbSigner.privateKey, dsaEncoding: 'ieee-p1363' }).toString('hex')
   const tcbInfo = json(init.tcbInfo?.(tcbInfoOf()) ?? tcbInfoOf())
   const qeIdentity = json(init.qeIdentity?.(qeIdentityOf()) ?? qeIdentityOf())
+  const crlCa = collateralCa(init, ca, root)
   const collateral = readCollateral({
-    pck_crl_issuer_chain: ca.pem + root.pem,
+    pck_crl_issuer_chain: crlCa.pem + root.pem,
     root_ca_crl: toHex(makeCrl({ issuer: root, ...init.rootCrl })),
-    pck_crl: toHex(makeCrl({ issuer: ca, ...init.pckCrl })),
+    pck_crl: toHex(makeCrl({ issuer: crlCa, ...init.pckCrl })),
     tcb_info_issuer_chain: tcbSigner.pem + root.pem,
     tcb_info: tcbInfo,
     tcb_info_signature: signedBy(tcbInfo),
@@ -100,8 +103,25 @@ function makeCertificates(init: PlatformInit): Record<'root' | 'ca' | 'pck' | 't
   return { root, ca, pck, tcbSigner }
 }
 
+function collateralCa(
+  { collateralCa: kind }: PlatformInit,
+  ca: MadeCertificate,
+  root: MadeCertificate
+): MadeCertificate {
+  const keys = kind === 'renewed' ? { keys: ca.keys } : {}
+  return kind === undefined
+    ? ca
+    : makeCertificate({ subject: ca.subject, issuer: root, serial: 22, ca: true, keyUsage: [5, 6], ...keys })
+}
+
 /** The SGX extension of a PCK certificate, every component at version 5. */
-export function sgxExtension({ fmspc = 'aabbccddeeff', components = 16, svn = 5, pceSvn = 11 } = {}): Uint8Array {
+export function sgxExtension({
+  fmspc = 'aabbccddeeff',
+  components = 16,
+  svn = 5,
+  pceSvn = 11,
+  more = [] as Uint8Array[]
+} = {}): Uint8Array {
   const field = (path: string, value: Uint8Array): Uint8Array => seq(oid(`${SGX}.${path}`), value)
   const versions = Array.from({ length: components }, (_, i) => field(`2.${i + 1}`, int(svn)))
   return seq(
@@ -109,7 +129,8 @@ export function sgxExtension({ fmspc = 'aabbccddeeff', components = 16, svn = 5,
     field('2', seq(...versions, field('2.17', int(pceSvn)), field('2.18', octets(new Uint8Array(16))))),
     field('3', octets([0, 0])),
     field('4', octets(Buffer.from(fmspc, 'hex'))),
-    field('5', int(1, 0x0a))
+    field('5', int(1, 0x0a)),
+    ...more
   )
 }
 

@@ -10,6 +10,12 @@ type Json = Record<string, unknown>
 const verify = (init: PlatformInit): VerifiedTdx => verifyTdxQuote(madePlatform(init))
 const withTcbInfo = (fields: Json): PlatformInit => ({ tcbInfo: info => ({ ...info, ...fields }) })
 const withIdentity = (fields: Json): PlatformInit => ({ qeIdentity: identity => ({ ...identity, ...fields }) })
+const withModule = (fields: Json): PlatformInit => ({
+  tcbInfo: info => ({
+    ...info,
+    tdxModuleIdentities: (info['tdxModuleIdentities'] as Json[]).map(identity => ({ ...identity, ...fields }))
+  })
+})
 const withAttributes = (bit: number, version: 4 | 5 = 4): PlatformInit => ({
   version,
   body: body => body.writeUInt8((body[120 + Math.floor(bit / 8)] ?? 0) | (1 << (bit % 8)), 120 + Math.floor(bit / 8))
@@ -27,13 +33,20 @@ const REFUSALS: Record<string, [string, PlatformInit]> = {
   'an SGX extension with a version of 256': ['PCK_INVALID', { sgxExtension: sgxExtension({ svn: 256 }) }],
   'an SGX extension with a field twice': [
     'PCK_INVALID',
-    {
-      sgxExtension: seq(...[1, 2].map(() => seq(oid('1.2.840.113741.1.13.1.3'), octets([0, 0]))))
-    }
+    { sgxExtension: sgxExtension({ more: [seq(oid('1.2.840.113741.1.13.1.3'), octets([0, 0]))] }) }
+  ],
+  'an SGX extension with an FMSPC of five bytes': [
+    'PCK_INVALID',
+    { sgxExtension: sgxExtension({ fmspc: 'aabbccddee' }) }
   ],
   'an SGX extension of other fields': ['PCK_INVALID', { sgxExtension: seq(seq(oid('1.2.3.4'), int(1))) }],
   'a PCK certificate that ended': ['CERTIFICATE_EXPIRED', { certificates: { pck: { untilMs: NOW_MS - 1000 } } }],
   'a PCK certificate that is revoked': ['CERTIFICATE_REVOKED', { pckCrl: { revoked: [3] } }],
+  'a PCK CA that is revoked where the collateral has a renewed one': [
+    'CERTIFICATE_REVOKED',
+    { rootCrl: { revoked: [2] }, collateralCa: 'renewed' }
+  ],
+  'a revocation list by another CA of the same name': ['COLLATERAL_MISMATCH', { collateralCa: 'stranger' }],
   'a PCK CA that is revoked': ['CERTIFICATE_REVOKED', { rootCrl: { revoked: [2] } }],
   'a TCB signing certificate that is revoked': ['CERTIFICATE_REVOKED', { rootCrl: { revoked: [4] } }],
   'a PCK revocation list that ended': ['CRL_EXPIRED', { pckCrl: { untilMs: NOW_MS } }],
@@ -73,6 +86,10 @@ const REFUSALS: Record<string, [string, PlatformInit]> = {
   'TCB info with a field twice': [
     'COLLATERAL_INVALID',
     { tcbInfo: info => JSON.stringify(info).replace('"tcbType":0', '"tcbType":0,"tcbType":0') }
+  ],
+  'TCB info with a level of 15 components': [
+    'COLLATERAL_INVALID',
+    { tcbInfo: info => JSON.stringify(info).replace('{"svn":5},', '') }
   ],
   'TCB info with white space': ['COLLATERAL_INVALID', { tcbInfo: info => JSON.stringify(info, null, 1) }],
   'TCB info that is not JSON': ['COLLATERAL_INVALID', { tcbInfo: () => 'fmspc' }],
@@ -123,24 +140,23 @@ const REFUSALS: Record<string, [string, PlatformInit]> = {
     'TDX_SEAM_SIGNER_UNKNOWN',
     {
       body: body => body.fill(1, 64, 112),
-      tcbInfo: info => ({
-        ...info,
-        tdxModuleIdentities: (info['tdxModuleIdentities'] as Json[]).map(m => ({ ...m, mrsigner: '01'.repeat(48) }))
-      })
+      ...withModule({ mrsigner: '01'.repeat(48) })
     }
+  ],
+  'a module by Intel where the collateral lists another signer': [
+    'TDX_SEAM_SIGNER_UNKNOWN',
+    withModule({ mrsigner: '01'.repeat(48) })
+  ],
+  'a module without attributes where the collateral lists some': [
+    'TDX_SEAM_ATTRIBUTES_UNKNOWN',
+    withModule({ attributes: '0100000000000000' })
   ],
   'a module with attributes': ['TDX_SEAM_ATTRIBUTES_UNKNOWN', { body: body => body.writeUInt8(1, 112) }],
   'a module with attributes that the collateral ignores': [
     'TDX_SEAM_ATTRIBUTES_UNKNOWN',
     {
       body: body => body.writeUInt8(1, 119),
-      tcbInfo: info => ({
-        ...info,
-        tdxModuleIdentities: (info['tdxModuleIdentities'] as Json[]).map(m => ({
-          ...m,
-          attributesMask: '0000000000000000'
-        }))
-      })
+      ...withModule({ attributesMask: '0000000000000000' })
     }
   ],
   'a status nobody knows': [
@@ -252,6 +268,32 @@ describe('a TDX platform that is otherwise in order', () => {
     const nextUpdate = new Date(untilMs).toISOString().replace('.000', '')
     assert.equal(verify(withTcbInfo({ nextUpdate })).expiresAtMs, untilMs)
     assert.equal(verify(withIdentity({ nextUpdate })).expiresAtMs, untilMs)
+  })
+
+  it('is accepted with a revocation list under a renewed certificate of its CA', () => {
+    assert.ok(verify({ collateralCa: 'renewed' }))
+  })
+
+  it('is refused with chains that are longer or shorter than they must be', () => {
+    const { collateral, ...made } = madePlatform()
+    for (const field of ['pck_crl_issuer_chain', 'tcb_info_issuer_chain', 'qe_identity_issuer_chain'] as const) {
+      const [first = '', second = ''] = collateral[field].split(/(?<=-----END CERTIFICATE-----\n)/)
+      for (const chain of [first, first + second + second]) {
+        assert.throws(() => verifyTdxQuote({ ...made, collateral: { ...collateral, [field]: chain } }), {
+          code: 'ATTESTATION_CERTIFICATE_CHAIN_INVALID'
+        })
+      }
+    }
+  })
+
+  it('is refused with more than a mebibyte of collateral, or without any', () => {
+    const { collateral, ...made } = madePlatform()
+    const large = { ...collateral, pck_crl: '00'.repeat(2 ** 19) }
+    assert.throws(() => verifyTdxQuote({ ...made, collateral: large }), { code: 'ATTESTATION_COLLATERAL_TOO_LARGE' })
+    for (const nothing of [undefined, null, 1, [], {}]) {
+      const given = { ...made, collateral: nothing as never }
+      assert.throws(() => verifyTdxQuote(given), { code: 'ATTESTATION_COLLATERAL_INVALID' })
+    }
   })
 
   it('is refused with the pieces of another platform of the same kind', () => {

@@ -16,6 +16,8 @@ export interface MadeExtension {
 
 export interface CertificateInit {
   readonly subject: string
+  /** @default a new pair */
+  readonly keys?: { readonly publicKey: KeyObject; readonly privateKey: KeyObject }
   /** @default signs itself */
   readonly issuer?: MadeCertificate
   /** @default the issuer's subject */
@@ -40,13 +42,15 @@ export interface MadeCertificate {
   readonly der: Uint8Array
   readonly subject: string
   readonly privateKey: KeyObject
+  readonly keys: NonNullable<CertificateInit['keys']>
   readonly pem: string
   readonly parsed: () => Certificate
 }
 
 /** Makes an X.509 certificate on P-256, signed for real. */
 export function makeCertificate(init: CertificateInit): MadeCertificate {
-  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const keys = init.keys ?? generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const { publicKey, privateKey } = keys
   const issuerName = init.issuerName ?? init.issuer?.subject ?? init.subject
   const fields = [
     der(0xa0, int(2)),
@@ -68,6 +72,7 @@ export function makeCertificate(init: CertificateInit): MadeCertificate {
     der: encoded,
     subject: init.subject,
     privateKey,
+    keys,
     pem: pemOf(encoded),
     parsed: () => parseCertificate(encoded)
   }
