@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import * as fc from 'fast-check'
 import { canonicalBytes } from '../../../src/attest/document.ts'
 import {
-  type AttestationPolicy,
   BEACON_MARGIN_BLOCKS,
   DEFAULT_POLICY,
   encodeStatement,
@@ -13,7 +12,7 @@ import {
   type VerifyAttestationInput,
   verifyAttestation
 } from '../../../src/attest/index.ts'
-import { decodeSimulatedEvidence, simulatedMeasurement } from '../../../src/attest/simulated-evidence.ts'
+import { decodeSimulatedEvidence } from '../../../src/attest/simulated-evidence.ts'
 import { toHex } from '../../../src/core/bytes.ts'
 import { ed25519FromSeed, ed25519Sign } from '../../../src/core/ed25519.ts'
 import { AttestationError } from '../../../src/core/errors.ts'
