@@ -226,6 +226,9 @@ export class JobRun {
 
   #chunk({ sealed, usage }: Extract<JobDownMessage, { type: 'chunk' }>): JobRunEvent | undefined {
     this.#checkUsage(usage)
+    if (this.#complete && usage.completionTokens !== this.#usage.completionTokens) {
+      throw new PeerError('METER_IMPLAUSIBLE', 'The provider counts tokens after the end of the answer')
+    }
     const { bytes } = this.#components.opener.open(sealed)
     this.#advance('first-chunk')
     this.#usage = usage

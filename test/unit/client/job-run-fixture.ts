@@ -13,6 +13,7 @@ import {
 } from '../../../src/payments/index.ts'
 import { ResponseKey, type ResponseSealer, responseOpener, responseSealer } from '../../../src/seal/index.ts'
 import { encodeAnswerEvent } from '../../../src/wire/answer-event.ts'
+import type { PrivacyMode } from '../../../src/wire/job-request.ts'
 import { decodeJobUp, encodeJobDown, type JobDownMessage, type JobUpMessage } from '../../../src/wire/job-stream.ts'
 import { PaymentPair, POLICY, PROVIDER, PROVIDER_PEER } from '../../support/payment-pair.ts'
 import { type MemoryStream, streamPair } from '../../support/stream-pair.ts'
@@ -52,10 +53,11 @@ export class Bench extends PaymentPair {
       laterBody?: Uint8Array
       policy?: DepositPolicy
       pace?: Pace
+      privacy?: PrivacyMode
     } = {}
   ): Promise<this> {
     await this.start()
-    const { bounds = BOUNDS, stallTimeoutMs = 5_000, laterBody, policy = POLICY, pace } = init
+    const { bounds = BOUNDS, stallTimeoutMs = 5_000, laterBody, policy = POLICY, pace, privacy = 'standard' } = init
     const payee = { ...PROVIDER, minimumDeposit: minNano(PROVIDER.minimumDeposit, policy.deposit) }
     const { channel } = await this.payer.ensureChannel(payee, policy)
     const [client, provider] = streamPair()
@@ -72,6 +74,7 @@ export class Bench extends PaymentPair {
         firstVoucher: this.job.payUpTo(initialAuthorization(bounds)),
         bounds,
         stallTimeoutMs,
+        privacy,
         ...(pace === undefined ? {} : { pace }),
         ...(laterBody === undefined ? {} : { laterBody })
       }

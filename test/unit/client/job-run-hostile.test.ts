@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { errorCode } from '../../../src/core/errors.ts'
 import { type TokenUsage, tokenCost } from '../../../src/core/price.ts'
 import { maxJobCost, startPace } from '../../../src/payments/index.ts'
+import { PRIVACY_MODES } from '../../../src/wire/job-request.ts'
 import { amount, NO_USAGE } from '../../support/payment-pair.ts'
 import { Bench, BOUNDS, counts, DONE, WINDOW } from './job-run-fixture.ts'
 
@@ -26,12 +27,14 @@ const hostileStep: fc.Arbitrary<HostileStep> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('dummy', 'final', 'done', 'forge', 'garbage') }) }
 )
 
+const mode = fc.constantFrom(...PRIVACY_MODES)
+
 describe('job run against a hostile provider', () => {
   it('P11 never pays more than one window beyond what was delivered, whatever is claimed, and ends with a code', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(hostileStep, { maxLength: 40 }), fc.boolean(), async (steps, paced) => {
+      fc.asyncProperty(fc.array(hostileStep, { maxLength: 40 }), fc.boolean(), mode, async (steps, paced, privacy) => {
         const pace = paced ? startPace({ maxTokens: WINDOW }) : undefined
-        const bench = await new Bench().setUp({ bounds: SHORT, ...(pace === undefined ? {} : { pace }) })
+        const bench = await new Bench().setUp({ bounds: SHORT, privacy, ...(pace === undefined ? {} : { pace }) })
         let claimedPrompt: { promptTokens: number; cachedPromptTokens: number } | undefined
         let exceeded: string | undefined
         // After every voucher that was stored: what is signed against what was delivered by then.

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict'
+import { tokenCost } from '../../../src/core/price.ts'
+import { encodeAnswerEvent } from '../../../src/wire/answer-event.ts'
+import { encodeJobUp, type JobUpMessage } from '../../../src/wire/job-stream.ts'
+import { amount } from '../../support/payment-pair.ts'
+import { Bench, BOUNDS, broken, counts, DONE, failure, WINDOW } from './job-run-fixture.ts'
+
+const END = encodeAnswerEvent({ type: 'end', finishReason: 'stop' })
+
+async function dummy(bench: Bench, tokens: number, final = false): Promise<void> {
+  await bench.say({ type: 'chunk', sealed: bench.seal(new Uint8Array(), final), usage: counts(tokens) })
+}
+
+describe('job run in the mode strict', () => {
+  let bench: Bench
+  let reading: Promise<unknown>
+
+  beforeEach(async () => {
+    bench = await new Bench().setUp({ privacy: 'strict' })
+    reading = bench.read()
+    assert.equal((await bench.heard())?.type, 'open')
+  })
+
+  it('answers each chunk with one message of one size, and pays in them', async () => {
+    const heard: JobUpMessage[] = []
+    for (const tokens of [0, 1, WINDOW, WINDOW, 2 * WINDOW, 2 * WINDOW]) {
+      await bench.chunk('x', counts(tokens))
+      const message = await bench.heard()
+      assert.ok(message)
+      heard.push(message)
+    }
+    assert.equal(new Set(heard.map(message => encodeJobUp(message).byteLength)).size, 1)
+    assert.deepEqual([...new Set(heard.map(({ type }) => type))].toSorted(), ['pad', 'voucher'])
+    await bench.end(counts(2 * WINDOW))
+    await bench.say(DONE)
+    await reading
+    assert.ok(bench.run.paid >= tokenCost(BOUNDS.prices, counts(2 * WINDOW)))
+  })
+
+  it('pays at once what the provider waits for', async () => {
+    await bench.say({ type: 'need-voucher', cumulative: amount(1), usage: counts(WINDOW) })
+    assert.equal((await bench.heard())?.type, 'voucher')
+    await bench.end(counts(WINDOW))
+    await bench.say(DONE)
+    await reading
+  })
+
+  it('pays for no window after the end of the answer, however long its padding is', async () => {
+    const usage = counts(WINDOW)
+    await bench.chunk('x', usage)
+    await bench.heard()
+    await bench.say({ type: 'chunk', sealed: bench.seal(END), usage })
+    await bench.heard()
+    const { paid } = bench.run
+    for (let at = 0; at < 5; at++) {
+      await dummy(bench, WINDOW)
+      assert.equal((await bench.heard())?.type, 'pad')
+    }
+    assert.equal(bench.run.paid, paid)
+    await dummy(bench, WINDOW, true)
+    await bench.say(DONE)
+    await reading
+    assert.equal(bench.events.at(-1)?.type, 'done')
+  })
+
+  it('refuses tokens that are counted after the end of the answer', async () => {
+    await bench.say({ type: 'chunk', sealed: bench.seal(END), usage: counts(3) })
+    await dummy(bench, 4)
+    broken(await failure(reading), 'METER_IMPLAUSIBLE')
+  })
+})
