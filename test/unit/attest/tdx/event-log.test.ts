@@ -90,6 +90,7 @@ describe('an event log', () => {
       'a register 5': Buffer.concat([header(), event(5, 'a')]),
       'a cut event': log.subarray(0, -1),
       'another number of digests': Buffer.concat([header(), u32(1, 1, 2)]),
+      'an event without digests': Buffer.concat([header(), u32(1, 1, 0, 0)]),
       'a huge event': Buffer.concat([header(), event(1, 'a').subarray(0, -5), u32(0x8000_0000)])
     }
     for (const [what, bytes] of Object.entries(cases)) {

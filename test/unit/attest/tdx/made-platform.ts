@@ -33,7 +33,8 @@ export interface PlatformInit {
   readonly body?: (body: Buffer) => void
   readonly header?: (header: Buffer) => void
   readonly qeReport?: (report: Buffer) => void
-  readonly version?: 4 | 5
+  /** 3 is of an SGX enclave, whose report `body` changes. */
+  readonly version?: 3 | 4 | 5
   readonly policy?: Partial<NonNullable<VerifyTdxInput['policy']>>
 }
 
@@ -45,8 +46,8 @@ export function madePlatform(
   const { root, ca, pck, tcbSigner } = certificates
   const signedBy = (text: string): string =>
     sign('sha256', Buffer.from(text), { key: tcbSigner.privateKey, dsaEncoding: 'ieee-p1363' }).toString('hex')
-  const tcbInfo = json(init.tcbInfo?.(tcbInfoOf()) ?? tcbInfoOf())
-  const qeIdentity = json(init.qeIdentity?.(qeIdentityOf()) ?? qeIdentityOf())
+  const tcbInfo = json(init.tcbInfo?.(tcbInfoOf(init)) ?? tcbInfoOf(init))
+  const qeIdentity = json(init.qeIdentity?.(qeIdentityOf(init)) ?? qeIdentityOf(init))
   const crlCa = collateralCa(init, ca, root)
   const collateral = readCollateral({
     pck_crl_issuer_chain: crlCa.pem + root.pem,
@@ -134,7 +135,7 @@ export function sgxExtension({
   )
 }
 
-function tcbInfoOf(): Json {
+function tcbInfoOf({ version }: PlatformInit): Json {
   const identity = { mrsigner: '00'.repeat(48), attributes: '0000000000000000', attributesMask: 'FFFFFFFFFFFFFFFF' }
   const level = (tdx: number, tcbStatus: string, advisoryIDs?: string[]): Json => ({
     tcb: {
@@ -147,7 +148,7 @@ function tcbInfoOf(): Json {
     ...(advisoryIDs && { advisoryIDs })
   })
   return {
-    id: 'TDX',
+    id: version === 3 ? 'SGX' : 'TDX',
     version: 3,
     issueDate: '2026-06-01T00:00:00Z',
     nextUpdate: '2026-07-01T00:00:00Z',
@@ -175,9 +176,9 @@ function tcbInfoOf(): Json {
   }
 }
 
-function qeIdentityOf(): Json {
+function qeIdentityOf({ version }: PlatformInit): Json {
   return {
-    id: 'TD_QE',
+    id: version === 3 ? 'QE' : 'TD_QE',
     version: 2,
     issueDate: '2026-06-01T00:00:00Z',
     nextUpdate: '2026-07-02T00:00:00Z',
@@ -200,14 +201,16 @@ function makeQuote(init: PlatformInit, pckChain: string, pckKey: KeyObject): Uin
   const header = Buffer.alloc(48)
   header.writeUInt16LE(version, 0)
   header.writeUInt16LE(2, 2)
-  header.writeUInt32LE(0x81, 4)
+  header.writeUInt32LE(version === 3 ? 0 : 0x81, 4)
   header.write(INTEL_QE_VENDOR, 12, 'hex')
   init.header?.(header)
-  const body = Buffer.alloc(version === 5 ? 648 : 584)
-  // Module 1.5 and every other TDX component at 5; SEPT_VE_DISABLE.
-  body.fill(5, 0, 16).writeUInt8(1, 1)
-  body.writeUInt8(0x10, 123)
-  body.write('report data', 520)
+  const body = Buffer.alloc({ 3: 384, 4: 584, 5: 648 }[version])
+  if (version !== 3) {
+    // Module 1.5 and every other TDX component at 5; SEPT_VE_DISABLE.
+    body.fill(5, 0, 16).writeUInt8(1, 1)
+    body.writeUInt8(0x10, 123)
+    body.write('report data', 520)
+  }
   init.body?.(body)
   const descriptor = Buffer.alloc(version === 5 ? 6 : 0)
   if (version === 5) {
@@ -233,7 +236,11 @@ function makeQuote(init: PlatformInit, pckChain: string, pckKey: KeyObject): Uin
     sized16(authData),
     typed(5, Buffer.from(`${pckChain}\0`))
   ])
-  const signatureData = Buffer.concat([rawSignature(signed, privateKey), attestationKey, typed(6, certification)])
+  const signatureData = Buffer.concat([
+    rawSignature(signed, privateKey),
+    attestationKey,
+    version === 3 ? certification : typed(6, certification)
+  ])
   return new Uint8Array(Buffer.concat([signed, sized32(signatureData)]))
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { VerifiedTdx } from '../../../../src/attest/tdx/verifier.ts'
-import { verifyTdxQuote } from '../../../../src/attest/tdx/verify.ts'
+import { verifySgxQuote, verifyTdxQuote } from '../../../../src/attest/tdx/verify.ts'
 import { int, octets, oid, seq } from '../x509/der-writer.ts'
 import { MADE_UNTIL_MS, makeCertificate } from '../x509/make-certificate.ts'
 import { madePlatform, NOW_MS, type PlatformInit, sgxExtension } from './made-platform.ts'
@@ -268,6 +268,14 @@ describe('a TDX platform that is otherwise in order', () => {
     const nextUpdate = new Date(untilMs).toISOString().replace('.000', '')
     assert.equal(verify(withTcbInfo({ nextUpdate })).expiresAtMs, untilMs)
     assert.equal(verify(withIdentity({ nextUpdate })).expiresAtMs, untilMs)
+  })
+
+  it('is accepted with an SGX enclave where one is asked for, unless that is in debug mode', () => {
+    assert.equal(verifySgxQuote(madePlatform({ version: 3 })).tcbStatus, 'UpToDate')
+    assert.throws(() => verifySgxQuote(madePlatform({ version: 3, body: report => report.writeUInt8(0x02, 48) })), {
+      code: 'ATTESTATION_SGX_DEBUG'
+    })
+    assert.throws(() => verify({ version: 3 }), { code: 'ATTESTATION_QUOTE_NOT_TDX' })
   })
 
   it('is accepted with a revocation list under a renewed certificate of its CA', () => {
