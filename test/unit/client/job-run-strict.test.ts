@@ -46,18 +46,17 @@ describe('job run in the mode strict', () => {
   })
 
   it('pays for no window after the end of the answer, however long its padding is', async () => {
-    const usage = counts(WINDOW)
-    await bench.chunk('x', usage)
-    await bench.heard()
-    await bench.say({ type: 'chunk', sealed: bench.seal(END), usage })
+    // So many that the next window would be due, were the answer to go on.
+    const tokens = WINDOW / 2
+    await bench.say({ type: 'chunk', sealed: bench.seal(END), usage: counts(tokens) })
     await bench.heard()
     const { paid } = bench.run
     for (let at = 0; at < 5; at++) {
-      await dummy(bench, WINDOW)
+      await dummy(bench, tokens)
       assert.equal((await bench.heard())?.type, 'pad')
     }
     assert.equal(bench.run.paid, paid)
-    await dummy(bench, WINDOW, true)
+    await dummy(bench, tokens, true)
     await bench.say(DONE)
     await reading
     assert.equal(bench.events.at(-1)?.type, 'done')
