@@ -3,6 +3,7 @@ import { LIMITS } from '../wire/limits.ts'
 import {
   base64,
   DocumentFault,
+  type DocumentKind,
   decodeDocument,
   integer,
   list,
@@ -90,10 +91,8 @@ const readSnp: Reader<SnpEvidence> = object<SnpEvidence>({
   ark: base64()
 })
 
-const readTdxGpu: Reader<TdxGpuEvidence> = object<TdxGpuEvidence>({
-  type: oneOf(['tdx+gpu']),
-  version: oneOf([1]),
-  cpu: object<TdxProof>(proof),
+/** What an enclave's GPUs say, and NVIDIA's golden measurements; complete as the enclave hands it out. */
+export const gpuFields: { gpus: Reader<GpuProof[]>; rims: Reader<string[]> } = {
   gpus: list(
     object<GpuProof>({
       report: base64(),
@@ -104,6 +103,13 @@ const readTdxGpu: Reader<TdxGpuEvidence> = object<TdxGpuEvidence>({
     LIMITS.gpus
   ),
   rims: list(base64(), MAX_RIMS)
+}
+
+const readTdxGpu: Reader<TdxGpuEvidence> = object<TdxGpuEvidence>({
+  type: oneOf(['tdx+gpu']),
+  version: oneOf([1]),
+  cpu: object<TdxProof>(proof),
+  ...gpuFields
 })
 
 /** @throws {AttestationError} `ATTESTATION_EVIDENCE_…` and those of {@link readCollateral} */
@@ -126,11 +132,11 @@ export function decodeTdxGpuEvidence(bytes: Uint8Array): TdxGpuEvidence {
  *
  * @throws {AttestationError} `ATTESTATION_EVIDENCE_TOO_LARGE`, `ATTESTATION_EVIDENCE_INVALID`
  */
-export function evidenceType(bytes: Uint8Array): string {
-  if (bytes.byteLength > EVIDENCE_KIND.maxBytes) {
+export function evidenceType(bytes: Uint8Array, { name, maxBytes }: DocumentKind = EVIDENCE_KIND): string {
+  if (bytes.byteLength > maxBytes) {
     throw new AttestationError(
       'ATTESTATION_EVIDENCE_TOO_LARGE',
-      `Evidence has ${bytes.byteLength} bytes: expected at most ${EVIDENCE_KIND.maxBytes}`
+      `${name} has ${bytes.byteLength} bytes: expected at most ${maxBytes}`
     )
   }
   try {

@@ -9,7 +9,7 @@ export interface WireFault {
 
 /** Codes whose messages are made of names, numbers and paths only. Any other error crosses without its message. */
 const SAFE_CODES =
-  /^(?:MODEL|GPU|LLAMA|PROMPT|SEAL|ENCLAVE|MESSAGE)_[A-Z_]+$|^(?:INFERENCE_FAILED|ENGINE_CLOSED|JOB_REQUEST_INVALID|CANCELLED|PACKAGE_ROOT_NOT_FOUND)$/
+  /^(?:MODEL|GPU|LLAMA|PROMPT|SEAL|ENCLAVE|EVIDENCE|MESSAGE)_[A-Z_]+$|^(?:INFERENCE_FAILED|ENGINE_CLOSED|JOB_REQUEST_INVALID|CANCELLED|PACKAGE_ROOT_NOT_FOUND)$/
 
 /** What the host may learn of an error inside the enclave. */
 export function toFault(err: unknown): WireFault {

@@ -38,6 +38,19 @@ export interface MeasuredEvent {
  * @throws {AttestationError} `ATTESTATION_EVENT_LOG_TOO_LARGE`, `ATTESTATION_EVENT_LOG_INVALID`
  */
 export function parseEventLog(bytes: Uint8Array): MeasuredEvent[] {
+  return readEventLog(bytes).events
+}
+
+/**
+ * A log without the erased memory behind its last event: firmware reserves far more than it fills.
+ *
+ * @throws {AttestationError} those of {@link parseEventLog}
+ */
+export function trimEventLog(bytes: Uint8Array): Uint8Array {
+  return bytes.subarray(0, readEventLog(bytes).sizeBytes)
+}
+
+function readEventLog(bytes: Uint8Array): { events: MeasuredEvent[]; sizeBytes: number } {
   if (bytes.byteLength > MAX_EVENT_LOG_BYTES) {
     throw new AttestationError(
       'ATTESTATION_EVENT_LOG_TOO_LARGE',
@@ -48,13 +61,15 @@ export function parseEventLog(bytes: Uint8Array): MeasuredEvent[] {
     const reader = new ByteReader(bytes)
     const algorithms = readHeaderEvent(reader)
     const events: MeasuredEvent[] = []
+    let sizeBytes = reader.offset
     for (let index = readIndex(reader); index !== undefined; index = readIndex(reader)) {
       if (events.length === MAX_EVENTS) {
         throw new LayoutFault(`it has more than ${MAX_EVENTS} events`)
       }
       events.push(readEvent(reader, index, algorithms))
+      sizeBytes = reader.offset
     }
-    return events
+    return { events, sizeBytes }
   } catch (cause) {
     if (!(cause instanceof LayoutFault)) {
       throw cause

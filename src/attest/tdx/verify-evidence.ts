@@ -35,7 +35,7 @@ export interface JudgedPlatform {
  *   `ATTESTATION_TDX_MODULE_UNKNOWN`, `ATTESTATION_TCB_STATUS_UNKNOWN`, and the codes of certificates, lists and PEM
  */
 export function judgePlatform(quote: Quote, collateral: VerifiedCollateral, trust: Trust): JudgedPlatform {
-  const chain = readChain(withoutTerminator(quote.pckChain))
+  const chain = readPckChain(quote)
   const [pck] = expectChain(chain, 3)
   const ca = chain[1] ?? pck
   const chainValidity = verifyTrustedChain(chain, trust)
@@ -111,6 +111,15 @@ function signed(key: Certificate['publicKey'], message: Uint8Array, signature: U
 /** The same CA: its certificate may have been renewed. */
 function sameIssuer(a: Certificate, b: Certificate): boolean {
   return sameName(a.subject, b.subject) && toHex(a.spki) === toHex(b.spki)
+}
+
+/**
+ * The certificates that a quote brings along, none of them judged.
+ *
+ * @throws {AttestationError} the codes of certificates and PEM
+ */
+export function readPckChain({ pckChain }: Quote): Certificate[] {
+  return readChain(withoutTerminator(pckChain))
 }
 
 // Intel's quoting library counts the terminating zero of the PEM text as part of it.

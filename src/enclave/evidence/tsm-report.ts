@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { mkdir, open, readFile, rmdir } from 'node:fs/promises'
+import { mkdir, open, readFile, rmdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { EnvironmentError, errorCode } from '../../core/errors.ts'
+import { type AbortOptions, throwIfAborted } from '../../core/abort.ts'
+import { CancelledError, EnvironmentError, errorCode } from '../../core/errors.ts'
 
 /** Where Linux offers reports of the TEE it runs in (`Documentation/ABI/testing/configfs-tsm`), since 6.7. */
 export const TSM_REPORT_ROOT = '/sys/kernel/config/tsm/report'
@@ -23,7 +24,7 @@ export interface TsmReport {
   readonly auxblob: Uint8Array | undefined
 }
 
-export interface TsmOptions {
+export interface TsmOptions extends AbortOptions {
   /** @default {@link TSM_REPORT_ROOT} */
   root?: string
   /**
@@ -35,34 +36,54 @@ export interface TsmOptions {
 }
 
 /**
- * Asks the kernel for a report that binds `reportData`, through an entry of its own that nobody else can write to, and that
- * goes again. Whether the report really binds it is for whoever can read it.
+ * Whether the kernel has the interface at all: false on a machine that is no guest of a TEE, and where configfs is not
+ * mounted.
+ *
+ * @throws {EnvironmentError} `EVIDENCE_UNAVAILABLE` if that cannot be told
+ */
+export async function hasTsm(root: string = TSM_REPORT_ROOT): Promise<boolean> {
+  try {
+    return (await stat(root)).isDirectory()
+  } catch (cause) {
+    const code = errorCode(cause)
+    if (code === 'ENOENT' || code === 'ENOTDIR') {
+      return false
+    }
+    throw new EnvironmentError('EVIDENCE_UNAVAILABLE', `${root} cannot be looked at (${code ?? 'unknown'})`, { cause })
+  }
+}
+
+/**
+ * Asks the kernel for a report that binds `reportData`, through an entry of its own that goes again. Whether the report
+ * really binds it is for whoever can read it. The kernel waits for the host, up to half a minute; that wait cannot be cut
+ * short.
  *
  * @param reportData 64 bytes
  * @throws {EnvironmentError} `EVIDENCE_UNAVAILABLE` if no entry can be made, `EVIDENCE_FAILED` if the platform makes no
  *   report, or one of an unknown kind
+ * @throws {CancelledError} `CANCELLED`
  */
 export async function readTsmReport(reportData: Uint8Array, options: TsmOptions = {}): Promise<TsmReport> {
-  const { root = TSM_REPORT_ROOT, makeEntry = (path: string) => mkdir(path, { mode: 0o700 }) } = options
+  const { root = TSM_REPORT_ROOT, makeEntry = (path: string) => mkdir(path, { mode: 0o700 }), signal } = options
+  throwIfAborted(signal)
   const entry = join(root, `cocoon-${randomBytes(8).toString('hex')}`)
   try {
     await makeEntry(entry)
   } catch (cause) {
-    throw new EnvironmentError(
-      'EVIDENCE_UNAVAILABLE',
-      `No entry can be made in ${root} (${errorCode(cause) ?? 'unknown'}): mount configfs in the guest and let this user write there`,
-      { cause }
-    )
+    throw new EnvironmentError('EVIDENCE_UNAVAILABLE', `No entry can be made in ${root}: ${whyNoEntry(cause)}`, {
+      cause
+    })
   }
   try {
-    return await ask(entry, reportData)
+    return await ask(entry, reportData, { ...(signal && { signal }) })
   } catch (cause) {
-    if (cause instanceof EnvironmentError) {
+    throwIfAborted(signal)
+    if (cause instanceof EnvironmentError || cause instanceof CancelledError) {
       throw cause
     }
     throw new EnvironmentError(
       'EVIDENCE_FAILED',
-      `The platform made no report (${errorCode(cause) ?? 'unknown'}): see the guest kernel's log and the host's quoting service`,
+      `The platform made no report (${errorCode(cause) ?? 'unknown'}): ${whyNoReport(cause)}`,
       { cause }
     )
   } finally {
@@ -70,14 +91,8 @@ export async function readTsmReport(reportData: Uint8Array, options: TsmOptions 
   }
 }
 
-async function ask(entry: string, reportData: Uint8Array): Promise<TsmReport> {
-  const inblob = await open(join(entry, 'inblob'), constants.O_WRONLY)
-  try {
-    await inblob.write(reportData)
-  } finally {
-    await inblob.close()
-  }
-  const name = (await readFile(join(entry, 'provider'), 'latin1')).trim()
+async function ask(entry: string, reportData: Uint8Array, options: AbortOptions): Promise<TsmReport> {
+  const name = (await readFile(join(entry, 'provider'), { encoding: 'latin1', ...options })).trim()
   const provider = PROVIDERS.find(known => known === name)
   if (provider === undefined) {
     throw new EnvironmentError(
@@ -85,13 +100,23 @@ async function ask(entry: string, reportData: Uint8Array): Promise<TsmReport> {
       `The platform's reports are by ${JSON.stringify(name.slice(0, 32))}: expected ${PROVIDERS.join(' or ')}`
     )
   }
-  const outblob = await readBlob(join(entry, 'outblob'))
-  const auxblob = provider === 'sev_guest' ? await readBlob(join(entry, 'auxblob')) : new Uint8Array()
+  // The kernel takes what was written when the file is closed, and as one write: neither created nor cut.
+  const inblob = await open(join(entry, 'inblob'), constants.O_WRONLY)
+  try {
+    const { bytesWritten } = await inblob.write(reportData)
+    if (bytesWritten !== reportData.byteLength) {
+      throw new EnvironmentError('EVIDENCE_FAILED', `The kernel took ${bytesWritten} bytes of ${reportData.byteLength}`)
+    }
+  } finally {
+    await inblob.close()
+  }
+  const outblob = await readBlob(join(entry, 'outblob'), options)
+  const auxblob = provider === 'sev_guest' ? await readBlob(join(entry, 'auxblob'), options) : new Uint8Array()
   return { provider, outblob, auxblob: auxblob.byteLength === 0 ? undefined : auxblob }
 }
 
-async function readBlob(path: string): Promise<Uint8Array> {
-  const bytes = await readFile(path)
+async function readBlob(path: string, options: AbortOptions): Promise<Uint8Array> {
+  const bytes = await readFile(path, options)
   if (bytes.byteLength > MAX_BLOB_BYTES) {
     throw new EnvironmentError(
       'EVIDENCE_FAILED',
@@ -99,4 +124,24 @@ async function readBlob(path: string): Promise<Uint8Array> {
     )
   }
   return new Uint8Array(bytes)
+}
+
+function whyNoEntry(cause: unknown): string {
+  switch (errorCode(cause)) {
+    case 'ENXIO':
+      return 'the kernel found no TEE to ask; load the module tdx_guest or sev-guest, or set the evidence to simulated'
+    case 'ENOENT':
+      return 'it does not exist; mount configfs (mount -t configfs none /sys/kernel/config) in a guest of Linux 6.7 or later'
+    case 'EACCES':
+    case 'EPERM':
+      return 'this user may not; configfs belongs to root'
+    default:
+      return errorCode(cause) ?? 'unknown'
+  }
+}
+
+function whyNoReport(cause: unknown): string {
+  return errorCode(cause) === 'EACCES'
+    ? 'this user may not use the entry; configfs belongs to root'
+    : "see the guest kernel's log and the host's quoting service"
 }
