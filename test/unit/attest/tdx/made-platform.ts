@@ -74,7 +74,7 @@ export function madePlatform(
   }
 }
 
-function makeCertificates(init: PlatformInit): Record<'root' | 'ca' | 'pck' | 'tcbSigner', MadeCertificate> {
+export function makeCertificates(init: PlatformInit): Record<'root' | 'ca' | 'pck' | 'tcbSigner', MadeCertificate> {
   const own = init.certificates ?? {}
   const root = makeCertificate({ subject: 'Test Root', ca: true, keyUsage: [5, 6], ...own.root })
   const ca = makeCertificate({
@@ -135,7 +135,7 @@ export function sgxExtension({
   )
 }
 
-function tcbInfoOf({ version }: PlatformInit): Json {
+export function tcbInfoOf({ version }: PlatformInit): Json {
   const identity = { mrsigner: '00'.repeat(48), attributes: '0000000000000000', attributesMask: 'FFFFFFFFFFFFFFFF' }
   const level = (tdx: number, tcbStatus: string, advisoryIDs?: string[]): Json => ({
     tcb: {
@@ -176,7 +176,7 @@ function tcbInfoOf({ version }: PlatformInit): Json {
   }
 }
 
-function qeIdentityOf({ version }: PlatformInit): Json {
+export function qeIdentityOf({ version }: PlatformInit): Json {
   return {
     id: version === 3 ? 'QE' : 'TD_QE',
     version: 2,
@@ -196,7 +196,7 @@ function qeIdentityOf({ version }: PlatformInit): Json {
   }
 }
 
-function makeQuote(init: PlatformInit, pckChain: string, pckKey: KeyObject): Uint8Array {
+export function makeQuote(init: PlatformInit, pckChain: string, pckKey: KeyObject): Uint8Array {
   const { version = 4 } = init
   const header = Buffer.alloc(48)
   header.writeUInt16LE(version, 0)
