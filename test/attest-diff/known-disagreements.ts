@@ -46,18 +46,8 @@ const KNOWN: readonly KnownDisagreement[] = [
   },
   {
     ours: /_(?:PEM_INVALID|COLLATERAL_INVALID)$/,
-    piece: /_issuer_chain$/,
+    piece: /_issuer_chain$|^quote$/,
     reason: 'it reads PEM leniently: what stands between or after certificates is ignored'
-  },
-  {
-    ours: /_(?:PEM_INVALID|CERTIFICATE_CHAIN_INVALID)$/,
-    piece: /^quote/,
-    reason: 'it reads PEM leniently: what stands between or after certificates is ignored'
-  },
-  {
-    ours: LENIENT,
-    piece: /_issuer_chain certificate 1|^quote certificate 2|_issuer_chain$|^quote$/,
-    reason: 'it brings its own root: it does not compare the one in a chain, nor ask for it'
   }
 ]
 

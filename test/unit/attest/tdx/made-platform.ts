@@ -135,7 +135,7 @@ export function sgxExtension({
   )
 }
 
-export function tcbInfoOf({ version }: PlatformInit): Json {
+export function tcbInfoOf({ version }: PlatformInit = {}): Json {
   const identity = { mrsigner: '00'.repeat(48), attributes: '0000000000000000', attributesMask: 'FFFFFFFFFFFFFFFF' }
   const level = (tdx: number, tcbStatus: string, advisoryIDs?: string[]): Json => ({
     tcb: {
@@ -176,7 +176,7 @@ export function tcbInfoOf({ version }: PlatformInit): Json {
   }
 }
 
-export function qeIdentityOf({ version }: PlatformInit): Json {
+export function qeIdentityOf({ version }: PlatformInit = {}): Json {
   return {
     id: version === 3 ? 'QE' : 'TD_QE',
     version: 2,
