@@ -89,6 +89,16 @@ export function list<T>(read: Reader<T>, maxItems: number): Reader<T[]> {
   }
 }
 
+/** A list of exactly these items, in this order. */
+export function tuple<T extends unknown[]>(items: { [K in keyof T]: Reader<T[K]> }): Reader<T> {
+  return (value, name) => {
+    if (!Array.isArray(value) || value.length !== items.length) {
+      throw fault(name, value, `a list of ${items.length}`)
+    }
+    return items.map((read, index) => read(value[index], `${name}[${index}]`)) as T
+  }
+}
+
 export function integer(min: number, max: number = Number.MAX_SAFE_INTEGER): Reader<number> {
   return (value, name) => {
     if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < min || value > max) {

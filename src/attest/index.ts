@@ -4,7 +4,7 @@ export type { Platform } from './judge-evidence.ts'
 export type { AcceptedImage } from './measured.ts'
 export { type AttestationPolicy, DEFAULT_POLICY, SIMNET_POLICY, withSimulated } from './policy.ts'
 export type { Receipt, ReceiptPrices, ReceiptSampling, SignedReceipt } from './receipt.ts'
-export { decodeReceipt, makeReceipt, RECEIPT_DOMAIN, verifyReceipt } from './receipt.ts'
+export { decodeReceipt, makeReceipt, type ReceiptKey, verifyReceipt } from './receipt.ts'
 export { CHALLENGE_BYTES, reportData } from './report-data.ts'
 export { makeSimulatedEvidence } from './simulated-evidence.ts'
 export type { Beacon, Statement } from './statement.ts'
@@ -15,7 +15,7 @@ export {
   statementCosignMessage,
   statementDigest
 } from './statement.ts'
-export type { FinalVoucher, StoredReceipt } from './stored-receipt.ts'
+export type { FinalVoucher, StoredReceipt, VoucherTerms } from './stored-receipt.ts'
 export { decodeStoredReceipt, encodeStoredReceipt } from './stored-receipt.ts'
 export { TdxVerifier } from './tdx/verifier.ts'
 export { TIERS, type Tier } from './tier.ts'

@@ -1,25 +1,17 @@
 import type { KeyObject } from 'node:crypto'
+import { toHex } from '../core/bytes.ts'
 import { ed25519PublicKey, ed25519Sign, ed25519Verify } from '../core/ed25519.ts'
 import { AttestationError } from '../core/errors.ts'
-import { MAX_NANO_TON } from '../core/nano-ton.ts'
 import { LIMITS } from '../wire/limits.ts'
-import {
-  canonicalBytes,
-  decimal,
-  decodeDocument,
-  hex,
-  integer,
-  MAX_UINT64,
-  object,
-  oneOf,
-  optional,
-  peerIdText,
-  type Reader,
-  text
-} from './document.ts'
+import { type AciReceipt, fromAciReceipt, readAciReceipt, toAciReceipt } from './aci-receipt.ts'
+import { canonicalBytes, decodeDocument } from './document.ts'
 
-/** The receipt key signs this text followed by the receipt's bytes. */
-export const RECEIPT_DOMAIN = 'cocoon/receipt/v1'
+/** Signs receipts and nothing else. */
+export interface ReceiptKey {
+  readonly privateKey: KeyObject
+  /** Raw Ed25519, 32 bytes. */
+  readonly publicKey: Uint8Array
+}
 
 /** Sampling settings in integers, so that no float formatting is in play; absent ones were the engine's default. */
 export interface ReceiptSampling {
@@ -44,7 +36,6 @@ export interface ReceiptPrices {
  * relays it learns nothing of what was said. All hex is lower-case.
  */
 export interface Receipt {
-  version: 'cocoon/receipt/1'
   /** 16 bytes hex. */
   jobId: string
   /** SHA-256 of the sealed request, hex. */
@@ -76,64 +67,44 @@ export interface Receipt {
   clientPeerId: string
 }
 
-const count = integer(0, 0xffff_ffff)
-const price = decimal(MAX_UINT64)
-
-const readReceipt: Reader<Receipt> = object<Receipt>({
-  version: oneOf(['cocoon/receipt/1']),
-  jobId: hex(LIMITS.jobIdBytes),
-  requestDigest: hex(32),
-  answerDigest: hex(32),
-  modelDigest: hex(32),
-  statementDigest: hex(32),
-  sampling: object<ReceiptSampling>({
-    temperatureMilli: optional(count),
-    topPMilli: optional(count),
-    topK: optional(count),
-    seed: optional(integer(Number.MIN_SAFE_INTEGER)),
-    maxTokens: count
-  }),
-  promptTokens: count,
-  cachedPromptTokens: count,
-  completionTokens: count,
-  prices: object<ReceiptPrices>({
-    promptPerMTokens: price,
-    cachedPromptPerMTokens: price,
-    completionPerMTokens: price
-  }),
-  cost: decimal(MAX_NANO_TON),
-  channel: text(/^[0-9A-Za-z:_+/-]{1,80}$/, 'the address of a channel'),
-  openedLt: decimal(MAX_UINT64),
-  finishReason: text(/^[a-z][a-z_-]{0,31}$/, 'a reason in lower-case letters'),
-  startedAtMs: integer(1),
-  endedAtMs: integer(1),
-  providerPeerId: peerIdText,
-  clientPeerId: peerIdText
-})
-
 /** A receipt with its signature, as the wire carries them. */
 export interface SignedReceipt {
-  /** RFC 8785 JSON. */
+  /** RFC 8785 JSON of an {@link AciReceipt}. */
   readonly bytes: Uint8Array
-  /** Ed25519 over `cocoon/receipt/v1` ‖ bytes, 64 bytes. */
+  /** Ed25519 over the bytes, 64 bytes. The receipt key signs nothing else. */
   readonly signature: Uint8Array
 }
 
 /**
  * Writes and signs a receipt.
  *
- * @param receiptKey the enclave's Ed25519 private key
+ * @param receiptKey the enclave's Ed25519 key pair
  * @throws {AttestationError} as {@link decodeReceipt}, if the fields are not what they should be
  */
-export function makeReceipt(fields: Omit<Receipt, 'version'>, receiptKey: KeyObject): SignedReceipt {
-  const bytes = canonicalBytes({ ...fields, version: 'cocoon/receipt/1' })
+export function makeReceipt(receipt: Receipt, receiptKey: ReceiptKey): SignedReceipt {
+  const bytes = canonicalBytes(toAciReceipt(receipt, toHex(receiptKey.publicKey)))
   decodeReceipt(bytes)
-  return { bytes, signature: ed25519Sign(receiptKey, signedMessage(bytes)) }
+  return { bytes, signature: ed25519Sign(receiptKey.privateKey, bytes) }
 }
 
 /** @throws {AttestationError} `RECEIPT_TOO_LARGE`, `RECEIPT_INVALID`, `RECEIPT_NOT_CANONICAL` */
 export function decodeReceipt(bytes: Uint8Array): Receipt {
-  return decodeDocument({ name: 'Receipt', codePrefix: 'RECEIPT', maxBytes: LIMITS.receiptBytes }, bytes, readReceipt)
+  return fromAciReceipt(decodeReceiptDocument(bytes))
+}
+
+/**
+ * The document itself. What it says twice must be the same.
+ *
+ * @throws as {@link decodeReceipt}
+ */
+export function decodeReceiptDocument(bytes: Uint8Array): AciReceipt {
+  const kind = { name: 'Receipt', codePrefix: 'RECEIPT', maxBytes: LIMITS.receiptBytes }
+  const document = decodeDocument(kind, bytes, readAciReceipt)
+  const again = canonicalBytes(toAciReceipt(fromAciReceipt(document), document.key_id))
+  if (!Buffer.from(again).equals(bytes)) {
+    throw new AttestationError('RECEIPT_INVALID', 'The receipt says two different things of its request or its time')
+  }
+  return document
 }
 
 /**
@@ -143,16 +114,15 @@ export function decodeReceipt(bytes: Uint8Array): Receipt {
  * @throws {AttestationError} as {@link decodeReceipt}, and `RECEIPT_SIGNATURE_INVALID`
  */
 export function verifyReceipt(input: SignedReceipt & { readonly receiptKey: Uint8Array }): Receipt {
-  const receipt = decodeReceipt(input.bytes)
-  if (!ed25519Verify(ed25519PublicKey(input.receiptKey), signedMessage(input.bytes), input.signature)) {
+  const document = decodeReceiptDocument(input.bytes)
+  const genuine =
+    document.key_id === toHex(input.receiptKey) &&
+    ed25519Verify(ed25519PublicKey(input.receiptKey), input.bytes, input.signature)
+  if (!genuine) {
     throw new AttestationError(
       'RECEIPT_SIGNATURE_INVALID',
       'The receipt was not signed by the enclave of its statement'
     )
   }
-  return receipt
-}
-
-function signedMessage(bytes: Uint8Array): Uint8Array {
-  return Buffer.concat([Buffer.from(RECEIPT_DOMAIN), bytes])
+  return fromAciReceipt(document)
 }

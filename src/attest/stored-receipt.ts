@@ -9,6 +9,7 @@ import {
   DocumentFault,
   decimal,
   hex,
+  integer,
   MAX_UINT64,
   object,
   oneOf,
@@ -17,7 +18,7 @@ import {
   type Reader,
   text
 } from './document.ts'
-import { decodeReceipt } from './receipt.ts'
+import { decodeReceipt, decodeReceiptDocument } from './receipt.ts'
 import { decodeStatement } from './statement.ts'
 
 /** The last voucher a client signed to the provider in this job. */
@@ -29,6 +30,24 @@ export interface FinalVoucher {
   cumulative: string
   /** 64 bytes. */
   signature: Uint8Array
+  /** What the channel's address is made of: says whose key signs its vouchers. */
+  terms: VoucherTerms
+}
+
+/** A channel's terms as text. */
+export interface VoucherTerms {
+  globalId: number
+  /** 32 bytes hex. */
+  payerKey: string
+  /** Raw address. */
+  payerAddress: string
+  /** 32 bytes hex. */
+  payeeKey: string
+  /** Raw address. */
+  payeeAddress: string
+  /** Decimal. */
+  salt: string
+  challengeSeconds: number
 }
 
 /** All that is needed to check a receipt offline, for good. */
@@ -48,7 +67,7 @@ export interface StoredReceipt {
   finalVoucher?: FinalVoucher
 }
 
-const VERSION = 'cocoon/stored-receipt/1'
+const VERSION = 'cocoon/stored-receipt/2'
 // Evidence in base64, receipt and statement indented, and the rest.
 const MAX_FILE_BYTES = 2 * (LIMITS.evidenceBytes + LIMITS.receiptBytes + LIMITS.statementBytes) + 4096
 
@@ -57,6 +76,7 @@ interface StoredVoucherFile {
   openedLt: string
   cumulative: string
   signature: string
+  terms: VoucherTerms
 }
 
 interface StoredReceiptFile {
@@ -69,6 +89,8 @@ interface StoredReceiptFile {
   challenge?: string
   finalVoucher?: StoredVoucherFile
 }
+
+const rawAddress = text(/^0:[0-9a-f]{64}$/, 'a raw address of the basechain')
 
 const readFile = object<StoredReceiptFile>({
   version: oneOf([VERSION]),
@@ -83,7 +105,16 @@ const readFile = object<StoredReceiptFile>({
       channel: text(/^[0-9A-Za-z:_+/-]{1,80}$/, 'the address of a channel'),
       openedLt: decimal(MAX_UINT64),
       cumulative: decimal(MAX_NANO_TON),
-      signature: hex(64)
+      signature: hex(64),
+      terms: object<VoucherTerms>({
+        globalId: integer(-0x8000_0000, 0x7fff_ffff),
+        payerKey: hex(32),
+        payerAddress: rawAddress,
+        payeeKey: hex(32),
+        payeeAddress: rawAddress,
+        salt: decimal(MAX_UINT64),
+        challengeSeconds: integer(0, 0xffff_ffff)
+      })
     })
   ) as Reader<StoredVoucherFile>
 })
@@ -98,7 +129,7 @@ export function encodeStoredReceipt(stored: StoredReceipt): string {
   const { challenge, finalVoucher } = stored
   const file: StoredReceiptFile = {
     version: VERSION,
-    receipt: decodeReceipt(stored.receipt),
+    receipt: decodeReceiptDocument(stored.receipt),
     signature: toHex(stored.signature),
     statement: decodeStatement(stored.statement),
     evidence: Buffer.from(stored.evidence).toString('base64'),

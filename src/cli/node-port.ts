@@ -340,7 +340,7 @@ export interface ReceiptListing {
 
 export interface CliReceipts {
   list(): Promise<ReceiptListing[]>
-  get(idOrPath: string): Promise<{ path: string; stored: { receipt: Uint8Array } }>
+  get(idOrPath: string): Promise<{ path: string; receipt: ReceiptFields }>
 }
 
 export interface ReceiptVerdict {

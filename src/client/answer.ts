@@ -1,3 +1,4 @@
+import type { VoucherTerms } from '../attest/index.ts'
 import { fromHex, toHex } from '../core/bytes.ts'
 import { CancelledError } from '../core/errors.ts'
 import { maxNano, minNano, type NanoTon } from '../core/nano-ton.ts'
@@ -227,8 +228,13 @@ function storeReceipt(
             channel: voucher.channel,
             openedLt: voucher.openedLt.toString(),
             cumulative: voucher.cumulative.toString(),
-            signature: voucher.signature
+            signature: voucher.signature,
+            terms: termsAsText(channel.terms)
           }
         })
   }
+}
+
+function termsAsText({ payerKey, payeeKey, salt, ...rest }: PayerChannelInfo['terms']): VoucherTerms {
+  return { ...rest, payerKey: toHex(payerKey), payeeKey: toHex(payeeKey), salt: salt.toString() }
 }

@@ -1,5 +1,5 @@
-import { type KeyObject, randomBytes } from 'node:crypto'
-import { encodeStatement, type Statement, statementDigest } from '../attest/index.ts'
+import { randomBytes } from 'node:crypto'
+import { encodeStatement, type ReceiptKey, type Statement, statementDigest } from '../attest/index.ts'
 import { toHex } from '../core/bytes.ts'
 import type { Clock } from '../core/clock.ts'
 import { ed25519FromSeed } from '../core/ed25519.ts'
@@ -34,7 +34,7 @@ export interface Epoch {
   readonly statementDigest: Uint8Array
   readonly keys: Readonly<Record<SealSuite, SealKey>>
   /** Signs receipts. */
-  readonly receiptKey: KeyObject
+  readonly receiptKey: ReceiptKey
 }
 
 /** What a statement says beside keys and times. */
@@ -136,7 +136,7 @@ function makeEpoch(facts: StatementFacts, nowMs: number): Epoch {
     statementBytes,
     statementDigest: statementDigest(statementBytes),
     keys,
-    receiptKey: receipt.privateKey
+    receiptKey: receipt
   }
 }
 

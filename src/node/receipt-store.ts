@@ -27,7 +27,7 @@ export interface ReceiptStore {
    *
    * @throws {UsageError} `RECEIPT_UNKNOWN` if there is none, `RECEIPT_AMBIGUOUS` if there are several
    */
-  get(prefixOrPath: string): Promise<{ path: string; stored: StoredReceipt }>
+  get(prefixOrPath: string): Promise<{ path: string; stored: StoredReceipt; receipt: Receipt }>
 }
 
 export function receiptStore(folder: string): ReceiptStore {
@@ -67,9 +67,10 @@ class FileReceiptStore implements ReceiptStore {
     return entries.sort((a, b) => b.receipt.endedAtMs - a.receipt.endedAtMs)
   }
 
-  async get(prefixOrPath: string): Promise<{ path: string; stored: StoredReceipt }> {
+  async get(prefixOrPath: string): Promise<{ path: string; stored: StoredReceipt; receipt: Receipt }> {
     const path = /^[0-9a-f]{1,32}$/.test(prefixOrPath) ? await this.#find(prefixOrPath) : prefixOrPath
-    return { path, stored: await this.#read(path) }
+    const stored = await this.#read(path)
+    return { path, stored, receipt: decodeReceipt(stored.receipt) }
   }
 
   async #find(prefix: string): Promise<string> {

@@ -1,5 +1,10 @@
-import { type VerifiedReceipt, verifyStoredReceipt } from '../attest/index.ts'
+import { type FinalVoucher, type VerifiedReceipt, verifyStoredReceipt } from '../attest/index.ts'
+import { fromHex } from '../core/bytes.ts'
+import { ed25519PublicKey } from '../core/ed25519.ts'
+import { nanoTon } from '../core/nano-ton.ts'
 import { PeerKeys } from '../mesh/index.ts'
+import { verifyVoucher } from '../payments/index.ts'
+import { channelAddress } from '../ton/index.ts'
 import { loadAttestationPolicy } from './attestation-policy.ts'
 import { receiptStore } from './receipt-store.ts'
 
@@ -32,7 +37,19 @@ export async function verifyReceiptFile(
   const verified = await verifyStoredReceipt({
     stored,
     policy,
-    verifyPeerSignature: (peerId, message, signature) => keys.verify(peerId, message, signature)
+    verifyPeerSignature: (peerId, message, signature) => keys.verify(peerId, message, signature),
+    verifyVoucherSignature
   })
   return { ...verified, path }
+}
+
+/** The payer's key is the one that the channel's own address is made of. */
+function verifyVoucherSignature({ channel, openedLt, cumulative, signature, terms }: FinalVoucher): boolean {
+  const payerKey = fromHex(terms.payerKey, 32)
+  const salt = BigInt(terms.salt)
+  if (channelAddress({ ...terms, payerKey, payeeKey: fromHex(terms.payeeKey, 32), salt }) !== channel) {
+    return false
+  }
+  const voucher = { channel, openedLt: BigInt(openedLt), cumulative: nanoTon(BigInt(cumulative)), signature }
+  return verifyVoucher(ed25519PublicKey(payerKey), terms.globalId, voucher)
 }

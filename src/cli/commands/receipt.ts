@@ -83,8 +83,7 @@ async function list(context: CommandContext): Promise<void> {
 
 async function show(context: CommandContext, idOrPath: string): Promise<void> {
   const { receiptStore } = await context.loadNode()
-  const { path, stored } = await receiptStore(await folderFor(context, idOrPath)).get(idOrPath)
-  const receipt = JSON.parse(Buffer.from(stored.receipt).toString('utf8')) as ReceiptFields
+  const { path, receipt } = await receiptStore(await folderFor(context, idOrPath)).get(idOrPath)
   context.output.result(receiptObject(receipt, path), () => renderReceipt(receipt))
   context.output.note('Nothing of this was checked: "cocoon-node receipt verify" does that.')
 }

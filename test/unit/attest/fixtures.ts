@@ -7,7 +7,8 @@ import {
   SIMNET_POLICY,
   type Statement,
   statementCosignMessage,
-  type VerifyAttestationInput
+  type VerifyAttestationInput,
+  type VoucherTerms
 } from '../../../src/attest/index.ts'
 import { toHex } from '../../../src/core/bytes.ts'
 import { ed25519FromSeed } from '../../../src/core/ed25519.ts'
@@ -55,6 +56,17 @@ export function attestation(changes: Partial<Statement> = {}, challenge?: Uint8A
   }
 }
 
+/** Of a channel that is nobody's. */
+export const VOUCHER_TERMS: VoucherTerms = {
+  globalId: -3,
+  payerKey: '0a'.repeat(32),
+  payerAddress: `0:${'0b'.repeat(32)}`,
+  payeeKey: '0c'.repeat(32),
+  payeeAddress: `0:${'0d'.repeat(32)}`,
+  salt: '14',
+  challengeSeconds: 3_600
+}
+
 export function cosign(statement: Uint8Array, privateKey: KeyObject = peerKeys.privateKey): Uint8Array {
   return new Uint8Array(sign(null, statementCosignMessage(statement), privateKey))
 }
@@ -63,7 +75,7 @@ export function verifyPeerSignature(peerId: string, message: Uint8Array, signatu
   return peerId === PEER_ID && verify(null, message, createPublicKey(peerKeys.privateKey), signature)
 }
 
-export function receiptFields(statement: Uint8Array): Omit<Receipt, 'version'> {
+export function receiptFields(statement: Uint8Array): Receipt {
   return {
     jobId: '01'.repeat(16),
     requestDigest: '02'.repeat(32),

@@ -13,14 +13,15 @@ import {
   verifyStoredReceipt
 } from '../../../src/attest/index.ts'
 import { AttestationError } from '../../../src/core/errors.ts'
-import { attestation, NOW_MS, receiptFields, receiptKeys, verifyPeerSignature } from './fixtures.ts'
+import { attestation, NOW_MS, receiptFields, receiptKeys, VOUCHER_TERMS, verifyPeerSignature } from './fixtures.ts'
 
 function stored(changes: Partial<Receipt> = {}, statementChanges: Partial<Statement> = {}): StoredReceipt {
   const { statement, evidence, peerSignature } = attestation(statementChanges)
   const fields = { ...receiptFields(statement), ...changes }
-  const { bytes, signature } = makeReceipt(fields, receiptKeys.privateKey)
+  const { bytes, signature } = makeReceipt(fields, receiptKeys)
   const { channel, openedLt } = fields
-  const finalVoucher = { channel, openedLt, cumulative: '5000', signature: new Uint8Array(64).fill(6) }
+  const signature64 = new Uint8Array(64).fill(6)
+  const finalVoucher = { channel, openedLt, cumulative: '5000', signature: signature64, terms: VOUCHER_TERMS }
   return { receipt: bytes, signature, statement, evidence, peerSignature, finalVoucher }
 }
 
@@ -51,7 +52,7 @@ describe('stored receipt', () => {
   it('holds with evidence for a challenge', async () => {
     const challenge = new Uint8Array(32).fill(1)
     const { statement, evidence, peerSignature } = attestation({}, challenge)
-    const { bytes, signature } = makeReceipt(receiptFields(statement), receiptKeys.privateKey)
+    const { bytes, signature } = makeReceipt(receiptFields(statement), receiptKeys)
     const receipt = { receipt: bytes, signature, statement, evidence, peerSignature, challenge }
     assert.equal((await check(decodeStoredReceipt(encodeStoredReceipt(receipt)))).voucher, 'none')
   })
@@ -130,12 +131,19 @@ describe('stored receipt', () => {
       }),
       { numRuns: 150 }
     )
-    for (const bad of ['', '{}', 'null', file.replace('/1"', '/2"'), file.padEnd(1_000_000), '['.repeat(100_000)]) {
+    for (const bad of [
+      '',
+      '{}',
+      'null',
+      file.replace('receipt/2"', 'receipt/1"'),
+      file.padEnd(1_000_000),
+      '['.repeat(100_000)
+    ]) {
       assert.throws(() => decodeStoredReceipt(bad), { code: 'RECEIPT_FILE_INVALID' })
     }
-    const float = file.replace('"promptTokens": 100', '"promptTokens": 100.5')
+    const float = file.replace('"prompt_tokens": 100', '"prompt_tokens": 100.5')
     assert.throws(() => decodeStoredReceipt(float), { code: 'RECEIPT_FILE_INVALID' })
-    const missing = file.replace('"promptTokens": 100,', '')
+    const missing = file.replace('"prompt_tokens": 100,', '')
     assert.throws(() => decodeStoredReceipt(missing), { code: 'RECEIPT_INVALID' })
   })
 })

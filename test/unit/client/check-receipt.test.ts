@@ -34,7 +34,7 @@ const SEEN: SeenJob = {
 describe('check of a receipt', () => {
   let peer: AttestedPeer
   const make = (changes: Partial<Receipt> = {}, keys = receiptKeys) =>
-    makeReceipt({ ...receiptFields(peer.statement), ...changes }, keys.privateKey)
+    makeReceipt({ ...receiptFields(peer.statement), ...changes }, keys)
   const check = (changes: Partial<Receipt> = {}, seen: Partial<SeenJob> = {}): Receipt => {
     const { bytes, signature } = make(changes)
     return checkReceipt(bytes, signature, peer, { ...SEEN, ...seen })

@@ -18,7 +18,7 @@ describe('verification of a receipt file', () => {
       assert.equal(verified.path, path)
       assert.equal(verified.receipt.cost, '239')
       assert.equal(verified.enclave.tier, 'simulated')
-      assert.equal(verified.voucher, 'terms')
+      assert.equal(verified.voucher, 'signature')
     }
   })
 
@@ -32,11 +32,14 @@ describe('verification of a receipt file', () => {
     const path = join(folder(), `${'01'.repeat(16)}.json`)
     const file = await readFile(path, 'utf8')
     const changes: Array<[string, string, string]> = [
-      ['"completionTokens": 64', '"completionTokens": 63', 'RECEIPT_SIGNATURE_INVALID'],
-      [`"answerDigest": "03`, `"answerDigest": "04`, 'RECEIPT_SIGNATURE_INVALID'],
+      ['"completion_tokens": 64', '"completion_tokens": 63', 'RECEIPT_SIGNATURE_INVALID'],
+      [`"sha256:03`, `"sha256:04`, 'RECEIPT_SIGNATURE_INVALID'],
       ['"cumulative": "5000"', '"cumulative": "5"', 'RECEIPT_VOUCHER_MISMATCH'],
+      ['"cumulative": "5000"', '"cumulative": "5001"', 'RECEIPT_VOUCHER_SIGNATURE_INVALID'],
+      [`"payerKey": "`, `"payerKey": "${'0e'.repeat(32)}", "": "`, 'RECEIPT_FILE_INVALID'],
+      ['"salt": "14"', '"salt": "15"', 'RECEIPT_VOUCHER_SIGNATURE_INVALID'],
       ['"bootId": "dd', '"bootId": "de', 'ATTESTATION_REPORT_DATA_MISMATCH'],
-      ['"version": "cocoon/stored-receipt/1"', '"version": "cocoon/stored-receipt/2"', 'RECEIPT_FILE_INVALID']
+      ['"version": "cocoon/stored-receipt/2"', '"version": "cocoon/stored-receipt/1"', 'RECEIPT_FILE_INVALID']
     ]
     for (const [from, to, code] of changes) {
       assert.ok(file.includes(from), from)
