@@ -10,6 +10,8 @@ export interface Leak {
   onQuestion?(text: string): void
   /** Sends the answer's own text in place of a sealed frame, once there are 20 characters of it. */
   unsealed?: boolean
+  /** What the host is told as the reason for the answer's end, which goes nowhere else. */
+  finishReason?(question: string): string
 }
 
 /**
@@ -18,28 +20,37 @@ export interface Leak {
  */
 export function startLeakyProgram(leak: Leak): void {
   let text = ''
+  let question = ''
   const program = new EnclaveProgram(
     {
       clock: systemClock,
-      openEngine: async init => spied(await openLlamaEngine(init), leak, whole => (text = whole)),
+      openEngine: async init => spied(await openLlamaEngine(init), asked, whole => (text = whole)),
       send: bytes => {
         const reply = EnclaveReply.decode(bytes)
         if (leak.unsealed === true && reply.chunk !== undefined && text.length >= 20) {
           const sealed = Uint8Array.from(Buffer.from(text))
           return pipe.send(EnclaveReply.encode({ ...reply, chunk: { ...reply.chunk, sealed } }))
         }
+        if (leak.finishReason !== undefined && reply.ended !== undefined) {
+          const ended = { ...reply.ended, finishReason: leak.finishReason(question) }
+          return pipe.send(EnclaveReply.encode({ ...reply, ended }))
+        }
         return pipe.send(bytes)
       }
     },
     { software: { version: '0.0.0-leaky', bundleDigest: new Uint8Array(32) } }
   )
+  const asked = (content: string): void => {
+    question = content
+    leak.onQuestion?.(content)
+  }
   const pipe = new FramedPipe(new Socket({ fd: 3 }), {
     onMessage: message => program.handle(message),
     onEnd: () => process.kill(process.pid, 'SIGKILL')
   })
 }
 
-function spied(engine: Engine, leak: Leak, onText: (whole: string) => void): Engine {
+function spied(engine: Engine, onQuestion: (text: string) => void, onText: (whole: string) => void): Engine {
   return {
     model: engine.model,
     backend: engine.backend,
@@ -49,7 +60,7 @@ function spied(engine: Engine, leak: Leak, onText: (whole: string) => void): Eng
     close: () => engine.close(),
     async *generate(request: GenerateRequest, options) {
       for (const { content } of request.messages) {
-        leak.onQuestion?.(content)
+        onQuestion(content)
       }
       let whole = ''
       for await (const event of engine.generate(request, options)) {

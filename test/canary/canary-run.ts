@@ -1,0 +1,193 @@
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { AskRequest } from '../../src/client/index.ts'
+import { errorCode } from '../../src/core/errors.ts'
+import { defaultModelPath } from '../../src/inference/index.ts'
+import type { TrafficEvent } from '../../src/mesh/index.ts'
+import type { CocoonNode } from '../../src/node/index.ts'
+import { ResponseKey } from '../../src/seal/index.ts'
+import { question, TestMesh } from '../support/test-mesh.ts'
+import { type Captured, captureFiles } from '../support/traces.ts'
+import { HostProcess } from './host-process.ts'
+import { freeze, type MemoryScan, readMemory, thaw } from './process-memory.ts'
+import { randomPrompt, type Secret, textSecret } from './secret.ts'
+import { type Finding, TracesFound, Unremarkable } from './traces-found.ts'
+
+export interface CanaryInit {
+  /** Leaking enclave build of test/support, like `leaky-disk-main.js`. */
+  leaky?: string
+  /** A host that logs what its enclave writes to stderr. */
+  logsStderr?: boolean
+  /** Look for windows that stand where nobody asked: in a second host, and in the model's file. */
+  control?: boolean
+  privacy?: AskRequest['privacy']
+}
+
+/** What one look at a process's memory found. */
+export interface MemoryLook {
+  /** `event 1`, … while the answer streams, `after` once it ended. */
+  when: string
+  scan: MemoryScan
+  ms: number
+  findings: Finding[]
+}
+
+export interface CanaryResult {
+  secrets: Secret[]
+  host: MemoryLook[]
+  enclave: MemoryLook[]
+  /** In files, logs and traffic, under where it was. */
+  outside: Finding[]
+  outsideBytes: number
+  unremarkable: Unremarkable
+  /** Code of the error that the client got, if it did. */
+  failure: string | undefined
+}
+
+/** Text events of the answer after which both processes are stopped and read. */
+const LOOK_AFTER_EVENTS = [1, 3, 6]
+
+/**
+ * One paid job from a client in this process to `cocoon-node provide` in another one, with everything read that somebody
+ * who owns the host can read: its memory while the answer streams and after, its files, its logs, its traffic.
+ *
+ * @throws {Error} if memory of another process may not be read here
+ */
+export async function runCanary(init: CanaryInit = {}): Promise<CanaryResult> {
+  const folder = await mkdtemp(join(tmpdir(), 'cocoon-canary-'))
+  const mesh = await TestMesh.start()
+  const hosts: HostProcess[] = []
+  const open = async (name: string): Promise<{ host: HostProcess; folders: string[] }> => {
+    const [capture, scratch] = [join(folder, name, 'sockets'), join(folder, name, 'scratch')]
+    await Promise.all([capture, scratch].map(path => mkdir(path, { recursive: true })))
+    const home = await mesh.home()
+    const { leaky, logsStderr } = name === 'host' ? init : {}
+    const enclaveEntry =
+      leaky === undefined ? undefined : fileURLToPath(new URL(`../support/${leaky}`, import.meta.url))
+    const host = await HostProcess.start({ home, capture, scratch, enclaveEntry, logsStderr })
+    hosts.push(host)
+    return { host, folders: [home, capture, scratch] }
+  }
+  const keys = watchResponseKeys()
+  try {
+    const { host, folders } = await open('host')
+    const traffic: Captured[] = []
+    const client = await mesh.client({
+      tap: event => void traffic.push(captured(event)),
+      overrides: config => ({ ...config, mesh: { ...config.mesh, bootstrap: host.addresses } })
+    })
+    await host.published()
+    const asked = await ask(client, host, keys.seen, init)
+    const console = host.console
+    await host.stop()
+    const found = new TracesFound(asked.secrets)
+    for (const { where, bytes } of [...traffic, ...(await filesIn(folders)), { where: 'console', bytes: console }]) {
+      found.scan(bytes, where)
+    }
+    const unremarkable = new Unremarkable()
+    if (init.control === true) {
+      await client.stop()
+      const control = await open('control')
+      unremarkable.add(lookAt(control.host.pid, asked.secrets, 'control').findings)
+      await control.host.stop()
+      const files = new TracesFound(asked.secrets)
+      for (const { where, bytes } of await filesIn(control.folders)) {
+        files.scan(bytes, where)
+      }
+      files.scan(await readFile(defaultModelPath()), 'model')
+      unremarkable.add(files.findings)
+    }
+    return { ...asked, outside: found.findings, outsideBytes: found.scannedBytes, unremarkable }
+  } finally {
+    keys.restore()
+    await Promise.all(hosts.map(host => host.kill()))
+    await mesh.stop()
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+async function ask(
+  client: CocoonNode,
+  host: HostProcess,
+  keys: readonly Uint8Array[],
+  { privacy }: CanaryInit
+): Promise<Pick<CanaryResult, 'secrets' | 'host' | 'enclave' | 'failure'>> {
+  const prompt = randomPrompt()
+  let answer = ''
+  const secrets = (): Secret[] => [
+    textSecret('prompt', prompt),
+    ...(Buffer.byteLength(answer) < 10 ? [] : [textSecret('answer', answer)]),
+    ...keys.map(bytes => ({ name: 'response key', bytes }))
+  ]
+  const looks = { host: [] as MemoryLook[], enclave: [] as MemoryLook[] }
+  const look = (when: string): void => {
+    // Both at the same moment; nothing of this process runs meanwhile either.
+    freeze(host.pid)
+    freeze(host.enclavePid)
+    try {
+      looks.host.push(lookAt(host.pid, secrets(), when))
+      looks.enclave.push(lookAt(host.enclavePid, secrets(), when))
+    } finally {
+      thaw(host.enclavePid)
+      thaw(host.pid)
+    }
+  }
+  let failure: string | undefined
+  let events = 0
+  try {
+    const request = question({
+      messages: [{ role: 'user', content: prompt }],
+      maxTokens: 200,
+      // Warm enough for an answer that nobody ever got.
+      temperature: 1.3,
+      ...(privacy === undefined ? {} : { privacy })
+    })
+    for await (const event of (client.client as NonNullable<typeof client.client>).ask(request)) {
+      if (event.type === 'text') {
+        answer += event.text
+        events++
+        if (LOOK_AFTER_EVENTS.includes(events)) {
+          look(`event ${events}`)
+        }
+      }
+    }
+  } catch (err) {
+    failure = errorCode(err) ?? String(err)
+  }
+  look('after')
+  return { secrets: secrets(), ...looks, failure }
+}
+
+function lookAt(pid: number, secrets: readonly Secret[], when: string): MemoryLook {
+  const startMs = performance.now()
+  const found = new TracesFound(secrets)
+  const scan = readMemory(pid, (chunk, region) => found.scan(chunk, `memory ${region === '' ? 'anonymous' : region}`))
+  return { when, scan, ms: performance.now() - startMs, findings: found.findings }
+}
+
+async function filesIn(folders: readonly string[]): Promise<Captured[]> {
+  return (await Promise.all(folders.map(captureFiles))).flat()
+}
+
+function captured({ protocol, kind, direction, bytes }: TrafficEvent): Captured {
+  return { where: `${kind} ${direction} ${protocol}`, bytes: Uint8Array.from(bytes) }
+}
+
+/** The keys that answers are opened with in this process: the client's side of them. */
+function watchResponseKeys(): { seen: Uint8Array[]; restore: () => void } {
+  const take = ResponseKey.prototype.takeForOpening
+  const seen: Uint8Array[] = []
+  ResponseKey.prototype.takeForOpening = function (this: ResponseKey) {
+    const parts = take.call(this)
+    seen.push(Uint8Array.from(parts.key))
+    return parts
+  }
+  return {
+    seen,
+    restore: () => {
+      ResponseKey.prototype.takeForOpening = take
+    }
+  }
+}

@@ -1,0 +1,29 @@
+import { randomInt } from 'node:crypto'
+
+/** What must not be found outside the enclave. */
+export interface Secret {
+  name: string
+  bytes: Uint8Array
+  /** Of a secret that is text: its UTF-16 form is made of this. */
+  text?: string
+}
+
+export function textSecret(name: string, text: string): Secret {
+  return { name, text, bytes: Buffer.from(text) }
+}
+
+const CONSONANTS = 'bcdfghjklmnpqrstvwxz'
+const VOWELS = 'aeiou'
+
+/** A word that nobody has: twelve letters of four syllables. */
+function randomWord(): string {
+  const pick = (letters: string): string => letters.charAt(randomInt(letters.length))
+  return Array.from({ length: 4 }, () => pick(CONSONANTS) + pick(VOWELS) + pick(CONSONANTS)).join('')
+}
+
+/** A question that stands nowhere else in any memory, with a name that the model tends to repeat in its story. */
+export function randomPrompt(words = 24): string {
+  const name = randomWord()
+  const tail = Array.from({ length: words }, randomWord).join(' ')
+  return `Tell me a story about a ${randomWord()} named ${name.charAt(0).toUpperCase()}${name.slice(1)}. ${tail}`
+}
