@@ -43,6 +43,8 @@ const VERBS = {
   fuzz: args => node(['dist/test/fuzz/fuzz-main.js', ...args]),
   leak: args => node(['dist/test/leak/leak-main.js', ...args]),
   'attest:diff': args => node(['dist/test/attest-diff/attest-diff-main.js', ...args]),
+  canary: args => node(['dist/test/canary/canary-main.js', ...args]),
+  bundle: args => node(['dist/test/bundle/bundle-main.js', ...args]),
   'format:fix': args => tool('@biomejs/biome/bin/biome', ['check', '--write', ...args]),
   check
 }

@@ -12,7 +12,7 @@ import { question, TestMesh } from '../support/test-mesh.ts'
 import { type Captured, captureFiles } from '../support/traces.ts'
 import { HostProcess } from './host-process.ts'
 import { freeze, type MemoryScan, readMemory, thaw } from './process-memory.ts'
-import { randomPrompt, type Secret, textSecret } from './secret.ts'
+import { randomPrompt, type Secret, storyPrompt, textSecret } from './secret.ts'
 import { type Finding, TracesFound, Unremarkable } from './traces-found.ts'
 
 export interface CanaryInit {
@@ -23,11 +23,16 @@ export interface CanaryInit {
   /** Look for windows that stand where nobody asked: in a second host, and in the model's file. */
   control?: boolean
   privacy?: AskRequest['privacy']
+  /**
+   * Random words of the question; from some hundreds on it is longer than the model can take.
+   * @default 24
+   */
+  words?: number
 }
 
 /** What one look at a process's memory found. */
 export interface MemoryLook {
-  /** `event 1`, … while the answer streams, `after` once it ended. */
+  /** `question 1, event 4`, … while an answer streams, {@link AFTER} once all ended. */
   when: string
   scan: MemoryScan
   ms: number
@@ -46,11 +51,17 @@ export interface CanaryResult {
   failure: string | undefined
 }
 
-/** Text events of the answer after which both processes are stopped and read. */
-const LOOK_AFTER_EVENTS = [1, 3, 6]
+/** Text events of an answer after which both processes are stopped and read. */
+const LOOK_AFTER_EVENTS = [1, 4]
+/** Of the look when all was said. */
+export const AFTER = 'after'
+const DEFAULT_WORDS = 24
+const MOST_QUESTIONS = 6
+/** Characters of a story that make it unlike any other. */
+const LONG_ANSWER = 120
 
 /**
- * One paid job from a client in this process to `cocoon-node provide` in another one, with everything read that somebody
+ * Paid jobs from a client in this process to `cocoon-node provide` in another one, with everything read that somebody
  * who owns the host can read: its memory while the answer streams and after, its files, its logs, its traffic.
  *
  * @throws {Error} if memory of another process may not be read here
@@ -79,7 +90,7 @@ export async function runCanary(init: CanaryInit = {}): Promise<CanaryResult> {
       overrides: config => ({ ...config, mesh: { ...config.mesh, bootstrap: host.addresses } })
     })
     await host.published()
-    const asked = await ask(client, host, keys.seen, init)
+    const asked = await askAll(client, host, keys.seen, init)
     const console = host.console
     await host.stop()
     const found = new TracesFound(asked.secrets)
@@ -108,56 +119,88 @@ export async function runCanary(init: CanaryInit = {}): Promise<CanaryResult> {
   }
 }
 
-async function ask(
+/** Everything that must stay in the enclave, as far as it is known by now. */
+class Conversation {
+  readonly #texts: Array<{ name: string; text: string }> = []
+  readonly #keys: readonly Uint8Array[]
+
+  constructor(keys: readonly Uint8Array[]) {
+    this.#keys = keys
+  }
+
+  get secrets(): Secret[] {
+    return [
+      ...this.#texts
+        .filter(({ text }) => Buffer.byteLength(text) >= 10)
+        .map(({ name, text }) => textSecret(name, text)),
+      ...this.#keys.map((bytes, at) => ({ name: `response key ${at + 1}`, bytes }))
+    ]
+  }
+
+  /** Begins a text. Returns what adds to it. */
+  begin(name: string): (text: string) => number {
+    const entry = { name, text: '' }
+    this.#texts.push(entry)
+    return text => (entry.text += text).length
+  }
+}
+
+type Asked = Pick<CanaryResult, 'secrets' | 'host' | 'enclave' | 'failure'>
+
+/** One question of random words, then stories until one is long enough to be recognised by. */
+async function askAll(
   client: CocoonNode,
   host: HostProcess,
   keys: readonly Uint8Array[],
-  { privacy }: CanaryInit
-): Promise<Pick<CanaryResult, 'secrets' | 'host' | 'enclave' | 'failure'>> {
-  const prompt = randomPrompt()
-  let answer = ''
-  const secrets = (): Secret[] => [
-    textSecret('prompt', prompt),
-    ...(Buffer.byteLength(answer) < 10 ? [] : [textSecret('answer', answer)]),
-    ...keys.map(bytes => ({ name: 'response key', bytes }))
-  ]
-  const looks = { host: [] as MemoryLook[], enclave: [] as MemoryLook[] }
+  init: CanaryInit
+): Promise<Asked> {
+  const conversation = new Conversation(keys)
+  const looks: Pick<Asked, 'host' | 'enclave'> = { host: [], enclave: [] }
   const look = (when: string): void => {
+    const { secrets } = conversation
     // Both at the same moment; nothing of this process runs meanwhile either.
     freeze(host.pid)
     freeze(host.enclavePid)
     try {
-      looks.host.push(lookAt(host.pid, secrets(), when))
-      looks.enclave.push(lookAt(host.enclavePid, secrets(), when))
+      looks.host.push(lookAt(host.pid, secrets, when))
+      looks.enclave.push(lookAt(host.enclavePid, secrets, when))
     } finally {
       thaw(host.enclavePid)
       thaw(host.pid)
     }
   }
   let failure: string | undefined
-  let events = 0
   try {
-    const request = question({
-      messages: [{ role: 'user', content: prompt }],
-      maxTokens: 200,
-      // Warm enough for an answer that nobody ever got.
-      temperature: 1.3,
-      ...(privacy === undefined ? {} : { privacy })
-    })
-    for await (const event of (client.client as NonNullable<typeof client.client>).ask(request)) {
-      if (event.type === 'text') {
-        answer += event.text
-        events++
-        if (LOOK_AFTER_EVENTS.includes(events)) {
-          look(`event ${events}`)
+    const { words = DEFAULT_WORDS, privacy } = init
+    let longest = 0
+    for (let asked = 1; asked <= MOST_QUESTIONS && longest < LONG_ANSWER; asked++) {
+      const content = asked === 1 ? randomPrompt(words) : storyPrompt()
+      conversation.begin(`prompt ${asked}`)(content)
+      const answered = conversation.begin(`answer ${asked}`)
+      let events = 0
+      const request = question({
+        messages: [{ role: 'user', content }],
+        maxTokens: 100,
+        // Warm enough for an answer that nobody ever got.
+        temperature: 0.8,
+        ...(privacy === undefined ? {} : { privacy })
+      })
+      for await (const event of (client.client as NonNullable<typeof client.client>).ask(request)) {
+        if (event.type === 'text') {
+          const length = answered(event.text)
+          longest = asked === 1 ? 0 : length
+          events++
+          if (LOOK_AFTER_EVENTS.includes(events)) {
+            look(`question ${asked}, event ${events}`)
+          }
         }
       }
     }
   } catch (err) {
     failure = errorCode(err) ?? String(err)
   }
-  look('after')
-  return { secrets: secrets(), ...looks, failure }
+  look(AFTER)
+  return { secrets: conversation.secrets, ...looks, failure }
 }
 
 function lookAt(pid: number, secrets: readonly Secret[], when: string): MemoryLook {
@@ -177,7 +220,7 @@ function captured({ protocol, kind, direction, bytes }: TrafficEvent): Captured 
 
 /** The keys that answers are opened with in this process: the client's side of them. */
 function watchResponseKeys(): { seen: Uint8Array[]; restore: () => void } {
-  const take = ResponseKey.prototype.takeForOpening
+  const take = Reflect.get(ResponseKey.prototype, 'takeForOpening')
   const seen: Uint8Array[] = []
   ResponseKey.prototype.takeForOpening = function (this: ResponseKey) {
     const parts = take.call(this)

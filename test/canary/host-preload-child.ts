@@ -27,15 +27,16 @@ function kindOf(socket: Socket): string {
   return pipes.has(socket) ? 'enclave-pipe' : 'tcp'
 }
 
-const { write, push } = Socket.prototype
-Socket.prototype.write = function (this: Socket, chunk: unknown, ...rest: unknown[]): boolean {
-  record(`${kindOf(this)}-out`, chunk, rest[0])
-  return Reflect.apply(write, this, [chunk, ...rest]) as boolean
-} as typeof write
-Socket.prototype.push = function (this: Socket, chunk: unknown, ...rest: unknown[]): boolean {
-  record(`${kindOf(this)}-in`, chunk, rest[0])
-  return Reflect.apply(push, this, [chunk, ...rest]) as boolean
-} as typeof push
+for (const [name, direction] of [
+  ['write', 'out'],
+  ['push', 'in']
+] as const) {
+  const original = Reflect.get(Socket.prototype, name) as (...args: unknown[]) => unknown
+  Reflect.set(Socket.prototype, name, function (this: Socket, ...args: unknown[]): unknown {
+    record(`${kindOf(this)}-${direction}`, args[0], args[1])
+    return Reflect.apply(original, this, args)
+  })
+}
 
 const { spawn } = childProcess
 childProcess.spawn = ((command: string, args: readonly string[], options: object) => {

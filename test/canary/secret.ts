@@ -21,9 +21,13 @@ function randomWord(): string {
   return Array.from({ length: 4 }, () => pick(CONSONANTS) + pick(VOWELS) + pick(CONSONANTS)).join('')
 }
 
-/** A question that stands nowhere else in any memory, with a name that the model tends to repeat in its story. */
-export function randomPrompt(words = 24): string {
+/** A question that stands nowhere else in any memory. */
+export function randomPrompt(words: number): string {
+  return `${Array.from({ length: words }, randomWord).join(' ')}.`
+}
+
+/** A question that the shipped model answers at length, mostly with that name in it. */
+export function storyPrompt(): string {
   const name = randomWord()
-  const tail = Array.from({ length: words }, randomWord).join(' ')
-  return `Tell me a story about a ${randomWord()} named ${name.charAt(0).toUpperCase()}${name.slice(1)}. ${tail}`
+  return `Tell me a story about a ${randomWord()} named ${name.charAt(0).toUpperCase()}${name.slice(1)}.`
 }

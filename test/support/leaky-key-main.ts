@@ -2,7 +2,7 @@
 import { ResponseKey } from '../../src/seal/index.ts'
 import { startLeakyProgram } from './leaky-program.ts'
 
-const take = ResponseKey.prototype.takeForSealing
+const take = Reflect.get(ResponseKey.prototype, 'takeForSealing')
 let key = ''
 
 ResponseKey.prototype.takeForSealing = function (this: ResponseKey) {

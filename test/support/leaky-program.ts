@@ -1,5 +1,6 @@
 import { Socket } from 'node:net'
 import { systemClock } from '../../src/core/clock.ts'
+import { openEvidenceSource } from '../../src/enclave/evidence/source.ts'
 import { FramedPipe } from '../../src/enclave/framed-pipe.ts'
 import { EnclaveProgram } from '../../src/enclave/program.ts'
 import { type Engine, type GenerateRequest, openLlamaEngine } from '../../src/inference/index.ts'
@@ -25,6 +26,7 @@ export function startLeakyProgram(leak: Leak): void {
     {
       clock: systemClock,
       openEngine: async init => spied(await openLlamaEngine(init), asked, whole => (text = whole)),
+      openEvidence: openEvidenceSource,
       send: bytes => {
         const reply = EnclaveReply.decode(bytes)
         if (leak.unsealed === true && reply.chunk !== undefined && text.length >= 20) {
