@@ -115,6 +115,22 @@ const provider = group({
    * @default "auto"
    */
   gpu: oneOf('auto', 'off', 'cuda', 'vulkan', 'metal').default('auto'),
+  /**
+   * What the machine proves of itself. `auto`: what its TEE offers, and simulated evidence only where there is none; a TEE
+   * that fails is an error. docs/evidence.md says how to set one up.
+   * @default "auto"
+   */
+  evidence: oneOf('auto', 'tdx', 'snp', 'simulated').default('auto'),
+  /**
+   * Absolute path of a command that asks the GPUs of a TDX guest for their reports; the tier is `tdx+gpu` with it.
+   * @default none
+   */
+  gpuEvidenceCommand: text(4096).optional(),
+  /**
+   * Where Intel's data on TDX platforms is fetched: a PCCS, or Intel's own service.
+   * @default "https://api.trustedservices.intel.com"
+   */
+  pccs: endpoint.optional(),
   prices: prices.prefault({}),
   /**
    * Smallest deposit of a channel a client is served on, in nanotons. Opening and closing one costs about

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { gpuNonce } from '../attest/gpu-nonce.ts'
 import { encodeStatement, type ReceiptKey, type Statement, statementDigest } from '../attest/index.ts'
 import { toHex } from '../core/bytes.ts'
 import type { Clock } from '../core/clock.ts'
@@ -14,6 +15,7 @@ import {
   type SealSuite,
   wipe
 } from '../seal/index.ts'
+import type { GpuProofs } from './evidence/gpu-command.ts'
 
 /** How long a statement and its keys are good for, in milliseconds. */
 export const EPOCH_MS = 60 * 60_000
@@ -33,14 +35,19 @@ export interface Epoch {
   /** 32 bytes. */
   readonly statementDigest: Uint8Array
   readonly keys: Readonly<Record<SealSuite, SealKey>>
+  /** What the GPUs answered whose reports the statement names. */
+  readonly gpuProofs?: GpuProofs
   /** Signs receipts. */
   readonly receiptKey: ReceiptKey
 }
 
+/** Asks the GPUs for reports that answer a nonce. */
+export type AskGpus = (nonce: Uint8Array) => Promise<GpuProofs>
+
 /** What a statement says beside keys and times. */
 export type StatementFacts = Omit<
   Statement,
-  'version' | 'hpkeKey' | 'xwingKeyId' | 'receiptKey' | 'notBeforeMs' | 'notAfterMs'
+  'version' | 'gpuEvidence' | 'hpkeKey' | 'xwingKeyId' | 'receiptKey' | 'notBeforeMs' | 'notAfterMs'
 >
 
 /**
@@ -51,6 +58,7 @@ export class Epochs {
   readonly #clock: Clock
   /** Newest last. */
   #epochs: Epoch[] = []
+  #making: Promise<unknown> = Promise.resolve()
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -64,13 +72,20 @@ export class Epochs {
 
   /** The standing epoch, or a new one when it is half over or the facts it must name have changed. */
   current(facts: StatementFacts): Epoch {
-    this.#dropExpired()
-    const standing = this.#epochs.at(-1)
-    if (standing !== undefined && this.#stands(standing, facts)) {
-      return standing
-    }
-    const made = makeEpoch(facts, this.#clock.nowMs())
-    this.#epochs.push(made)
+    return this.#standing(facts) ?? this.#keep(seal(draftEpoch(facts, this.#clock.nowMs())))
+  }
+
+  /** The same for a statement that names GPUs. Calls at once share what they answer. */
+  currentWithGpus(facts: StatementFacts, askGpus: AskGpus): Promise<Epoch> {
+    const made = this.#making.then(async () => {
+      const standing = this.#standing(facts)
+      if (standing !== undefined) {
+        return standing
+      }
+      const draft = draftEpoch(facts, this.#clock.nowMs())
+      return this.#keep(seal(draft, await askGpus(gpuNonce(draft.statement))))
+    })
+    this.#making = made.catch(() => undefined)
     return made
   }
 
@@ -92,6 +107,17 @@ export class Epochs {
       )
     }
     return found
+  }
+
+  #standing(facts: StatementFacts): Epoch | undefined {
+    this.#dropExpired()
+    const standing = this.#epochs.at(-1)
+    return standing !== undefined && this.#stands(standing, facts) ? standing : undefined
+  }
+
+  #keep(epoch: Epoch): Epoch {
+    this.#epochs.push(epoch)
+    return epoch
   }
 
   #stands({ statement }: Epoch, facts: StatementFacts): boolean {
@@ -116,27 +142,34 @@ export class Epochs {
   }
 }
 
-function makeEpoch(facts: StatementFacts, nowMs: number): Epoch {
+type EpochDraft = Pick<Epoch, 'statement' | 'keys' | 'receiptKey'>
+
+function draftEpoch(facts: StatementFacts, nowMs: number): EpochDraft {
   const keys = { x25519: makeKey('x25519'), xwing: makeKey('xwing') }
   const seed = randomBytes(32)
-  const receipt = ed25519FromSeed(seed)
+  const receiptKey = ed25519FromSeed(seed)
   wipe(seed)
   const statement: Statement = {
     ...facts,
     version: 1,
     hpkeKey: toHex(keys.x25519.keyPair.publicKey),
     xwingKeyId: toHex(keys.xwing.keyId),
-    receiptKey: toHex(receipt.publicKey),
+    receiptKey: toHex(receiptKey.publicKey),
     notBeforeMs: nowMs,
     notAfterMs: nowMs + EPOCH_MS
   }
+  return { statement, keys, receiptKey }
+}
+
+function seal(draft: EpochDraft, gpuProofs?: GpuProofs): Epoch {
+  const statement = gpuProofs === undefined ? draft.statement : { ...draft.statement, gpuEvidence: gpuProofs.digests }
   const statementBytes = encodeStatement(statement)
   return {
+    ...draft,
     statement,
     statementBytes,
     statementDigest: statementDigest(statementBytes),
-    keys,
-    receiptKey: receipt
+    ...(gpuProofs && { gpuProofs })
   }
 }
 

@@ -13,6 +13,7 @@ import type {
   EnclaveRun
 } from './enclave.ts'
 import { defaultEntry, EnclaveProcess } from './enclave-process.ts'
+import type { EvidenceKind } from './evidence/source.ts'
 import { RunQueue } from './run-queue.ts'
 import { fromFault } from './wire-fault.ts'
 
@@ -27,6 +28,13 @@ export interface SpawnEnclaveInit {
   gpu?: GpuChoice
   /** @default the model's own, at most 8,192 */
   contextTokens?: number
+  /**
+   * What the machine has to prove.
+   * @default 'auto': what it can
+   */
+  evidence?: EvidenceKind
+  /** Absolute path of a command that asks the GPUs of a TD for their reports. */
+  gpuCommand?: string
   logger: Logger
   /**
    * Compiled enclave program.
@@ -41,7 +49,7 @@ export interface SpawnEnclaveInit {
  * Starts an enclave program in a process of its own, loads a model into it and waits for its self-test.
  *
  * @throws {EnvironmentError} `ENCLAVE_SPAWN_FAILED`, `ENCLAVE_DIED`, and what loading the model can throw: `MODEL_…`,
- *   `LLAMA_UNAVAILABLE`, `GPU_UNAVAILABLE`
+ *   `LLAMA_UNAVAILABLE`, `GPU_UNAVAILABLE`, `EVIDENCE_…`
  * @throws {CancelledError} `CANCELLED`; the process is gone then
  */
 export async function spawnEnclave(init: SpawnEnclaveInit, options: AbortOptions = {}): Promise<Enclave> {
@@ -95,7 +103,9 @@ class EnclaveHandle implements Enclave {
 
   async load(init: SpawnEnclaveInit, options: AbortOptions): Promise<void> {
     const { modelPath: path, threads = 0, slots = 0, gpu = 'auto', contextTokens = 0 } = init
-    const { loaded } = await this.#ask({ load: { path, threads, slots, gpu, contextTokens } }, options)
+    const { evidence = 'auto', gpuCommand = '' } = init
+    const load = { path, threads, slots, gpu, contextTokens, evidence, gpuCommand }
+    const { loaded } = await this.#ask({ load }, options)
     if (loaded === undefined) {
       throw brokenReply('load')
     }

@@ -8,6 +8,7 @@ import { errorCode } from '../core/errors.ts'
 import { packageInfo } from '../core/package-info.ts'
 import { openLlamaEngine } from '../inference/index.ts'
 import { bundleDigest } from './bundle-digest.ts'
+import { openEvidenceSource } from './evidence/source.ts'
 import { FramedPipe } from './framed-pipe.ts'
 import { EnclaveProgram } from './program.ts'
 
@@ -32,7 +33,12 @@ function start(): void {
   process.on('uncaughtException', err => dieWith(safeCode(err)))
   process.on('unhandledRejection', err => dieWith(safeCode(err)))
   const program = new EnclaveProgram(
-    { clock: systemClock, openEngine: openLlamaEngine, send: reply => pipe.send(reply) },
+    {
+      clock: systemClock,
+      openEngine: openLlamaEngine,
+      openEvidence: openEvidenceSource,
+      send: reply => pipe.send(reply)
+    },
     { software: { version: packageInfo().version, bundleDigest: bundleDigest() } }
   )
   const pipe = new FramedPipe(openSocket(), { onMessage: message => program.handle(message), onEnd: vanish })

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { type Beacon, CHALLENGE_BYTES, makeSimulatedEvidence, reportData } from '../attest/index.ts'
+import { type Beacon, CHALLENGE_BYTES, reportData } from '../attest/index.ts'
 import { sha256, toHex } from '../core/bytes.ts'
 import { canonicalJson } from '../core/canonical-json.ts'
 import type { Clock } from '../core/clock.ts'
@@ -13,6 +13,7 @@ import {
   type RunJob
 } from '../wire/generated/enclave.ts'
 import { Epochs } from './epoch.ts'
+import { EVIDENCE_KINDS, type EvidenceKind, type EvidenceSource, type EvidenceSourceInit } from './evidence/source.ts'
 import { peerIdText } from './peer-id-text.ts'
 import { SealedJob } from './sealed-job.ts'
 import { toFault, toJobFault, type WireFault } from './wire-fault.ts'
@@ -20,6 +21,7 @@ import { toFault, toJobFault, type WireFault } from './wire-fault.ts'
 export interface EnclaveProgramComponents {
   clock: Clock
   openEngine(init: LlamaEngineInit): Promise<Engine>
+  openEvidence(init: EvidenceSourceInit): Promise<EvidenceSource>
   /** Hands an encoded `EnclaveReply` to the host. */
   send(reply: Uint8Array): void
 }
@@ -40,6 +42,7 @@ export class EnclaveProgram {
   readonly #bootId = toHex(randomBytes(16))
   readonly #jobs = new Map<number, SealedJob>()
   #engine: Engine | undefined
+  #evidence: EvidenceSource | undefined
   #loading = false
   #configDigest = ''
   #tokensPerSecond = 1
@@ -92,11 +95,17 @@ export class EnclaveProgram {
     throw new PeerError('MESSAGE_MALFORMED', 'The enclave got an empty request')
   }
 
-  async #load({ path, threads, slots, gpu, contextTokens }: LoadModel): Promise<Reply> {
+  async #load({ path, threads, slots, gpu, contextTokens, evidence, gpuCommand }: LoadModel): Promise<Reply> {
     if (this.#loading) {
       throw new EnvironmentError('ENCLAVE_LOADED', 'This enclave has a model already: start another for another model')
     }
     this.#loading = true
+    // First: a machine that cannot prove what it is asked to prove need not read a model.
+    this.#evidence = await this.#components.openEvidence({
+      kind: evidenceKind(evidence),
+      bundleDigest: this.#init.software.bundleDigest,
+      ...(gpuCommand === '' ? {} : { gpuCommand })
+    })
     const engine = await this.#components.openEngine({
       modelPath: path,
       gpu: gpuChoice(gpu),
@@ -133,8 +142,9 @@ export class EnclaveProgram {
     }
   }
 
-  #attest({ peerId, globalId, beaconHeight, beaconHash, challenge }: AttestEnclave): Reply {
+  async #attest({ peerId, globalId, beaconHeight, beaconHash, challenge }: AttestEnclave): Promise<Reply> {
     const engine = this.#requireEngine()
+    const source = this.#evidence as EvidenceSource
     if (challenge.byteLength !== 0 && challenge.byteLength !== CHALLENGE_BYTES) {
       throw new PeerError(
         'MESSAGE_MALFORMED',
@@ -143,17 +153,20 @@ export class EnclaveProgram {
     }
     const { version, bundleDigest } = this.#init.software
     const beacon: Beacon = { globalId, height: beaconHeight, hash: toHex(beaconHash) }
-    const epoch = this.#epochs.current({
-      tier: 'simulated',
+    const facts = {
+      tier: source.tier,
       peerId: peerIdText(peerId),
       modelDigests: [toHex(engine.model.digest)],
       configDigest: this.#configDigest,
       software: { version, bundleDigest: toHex(bundleDigest) },
       bootId: this.#bootId,
       beacon
-    })
+    }
+    const { gpuProofs } = source
+    const epoch =
+      gpuProofs === undefined ? this.#epochs.current(facts) : await this.#epochs.currentWithGpus(facts, gpuProofs)
     const freshness = challenge.byteLength === 0 ? epoch.statement.beacon : challenge
-    const evidence = makeSimulatedEvidence({ bundleDigest, reportData: reportData(epoch.statementBytes, freshness) })
+    const evidence = await source.make(reportData(epoch.statementBytes, freshness), epoch.gpuProofs)
     return { attested: { statement: epoch.statementBytes, evidence, xwingKey: epoch.keys.xwing.keyPair.publicKey } }
   }
 
@@ -205,6 +218,14 @@ function gpuChoice(text: string): GpuChoice {
     throw new PeerError('MESSAGE_MALFORMED', `Unknown GPU choice: expected one of ${GPU_CHOICES.join(', ')}`)
   }
   return text as GpuChoice
+}
+
+function evidenceKind(text: string): EvidenceKind {
+  const found = EVIDENCE_KINDS.find(kind => kind === text)
+  if (found === undefined) {
+    throw new PeerError('MESSAGE_MALFORMED', `Unknown evidence: expected one of ${EVIDENCE_KINDS.join(', ')}`)
+  }
+  return found
 }
 
 /** What a statement's config digest stands for. */

@@ -10,7 +10,7 @@ import { type Enclave, spawnEnclave } from '../enclave/index.ts'
 import { defaultModelPath } from '../inference/default-model.ts'
 import { createMesh, type Mesh, type TrafficTap } from '../mesh/index.ts'
 import type { LostChannel, PayeeChannels, PayerChannels, StepReport } from '../payments/index.ts'
-import { Provider } from '../provider/index.ts'
+import { EvidenceCompleter, Provider } from '../provider/index.ts'
 import type { TonChain, TonWallet } from '../ton/index.ts'
 import { type Account, type AccountInit, openAccount } from './account.ts'
 import { loadAttestationPolicy } from './attestation-policy.ts'
@@ -177,13 +177,15 @@ class Node implements CocoonNode {
 }
 
 function startEnclave(init: NodeInit, account: Account, options: AbortOptions): Promise<Enclave> {
-  const { modelPath, threads, slots, contextTokens, gpu } = account.config.provider
+  const { modelPath, threads, slots, contextTokens, gpu, evidence, gpuEvidenceCommand } = account.config.provider
   const { enclaveEntry, onEnclaveExit } = init
   return spawnEnclave(
     {
       modelPath: modelPath === undefined ? defaultModelPath() : resolve(account.home.path, modelPath),
       slots,
       gpu,
+      evidence,
+      ...(gpuEvidenceCommand === undefined ? {} : { gpuCommand: gpuEvidenceCommand }),
       logger: account.logger.child('enclave'),
       ...(threads === 'auto' ? {} : { threads }),
       ...(contextTokens === undefined ? {} : { contextTokens }),
@@ -211,13 +213,17 @@ async function joinMesh(init: NodeInit, { config, keys, store, clock, logger }: 
 }
 
 function wireProvider(
-  { config, keys, chain, wallet, payee, clock, logger }: Account,
+  { config, home, keys, chain, wallet, payee, clock, logger }: Account,
   mesh: Mesh,
   enclave: Enclave
 ): Provider {
-  const { prices, minimumDeposit, windowTokens } = config.provider
+  const { prices, minimumDeposit, windowTokens, pccs } = config.provider
+  const evidence = new EvidenceCompleter(
+    { logger: logger.child('evidence'), clock },
+    { folder: home.path, ...(pccs === undefined ? {} : { intel: { baseUrl: pccs } }) }
+  )
   return new Provider(
-    { logger: logger.child('provider'), clock, random: systemRandom, mesh, enclave, payee, chain },
+    { logger: logger.child('provider'), clock, random: systemRandom, mesh, enclave, payee, chain, evidence },
     { prices, minimumDeposit, windowTokens, payeeKey: keys.channel.publicKey, payeeAddress: wallet.address }
   )
 }

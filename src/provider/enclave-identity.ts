@@ -26,6 +26,8 @@ export interface EnclaveIdentityComponents {
     attest(request: AttestInput, options?: AbortOptions): Promise<AttestedStatement>
   }
   mesh: { peerIdBytes: Uint8Array; sign(message: Uint8Array): Promise<Uint8Array> | Uint8Array }
+  /** Adds what clients need to judge the enclave's evidence, and only vendors can sign. */
+  evidence: { complete(raw: Uint8Array, options?: AbortOptions): Promise<Uint8Array> }
   chain: { globalId: number; tip(options?: AbortOptions): Promise<{ height: number; hash: Uint8Array }> }
 }
 
@@ -90,7 +92,11 @@ export class EnclaveIdentity {
   async #attest(challenge: Uint8Array | undefined, options: AbortOptions): Promise<Identity> {
     const { enclave, mesh, chain } = this.#components
     const tip = await chain.tip(options)
-    const { statement, evidence, xwingKey } = await enclave.attest(
+    const {
+      statement,
+      evidence: raw,
+      xwingKey
+    } = await enclave.attest(
       {
         peerId: mesh.peerIdBytes,
         globalId: chain.globalId,
@@ -101,6 +107,7 @@ export class EnclaveIdentity {
       options
     )
     const decoded = decodeStatement(statement)
+    const evidence = await this.#components.evidence.complete(raw, options)
     const peerSignature = await mesh.sign(Buffer.concat([Buffer.from(STATEMENT_COSIGN_DOMAIN), statement]))
     return {
       statement,

@@ -44,6 +44,7 @@ export interface ProviderComponents {
   mesh: Mesh
   enclave: Enclave
   payee: PayeeChannels
+  evidence: ConstructorParameters<typeof EnclaveIdentity>[0]['evidence']
   chain: { globalId: number; tip: ConstructorParameters<typeof EnclaveIdentity>[0]['chain']['tip'] }
 }
 

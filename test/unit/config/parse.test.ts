@@ -35,7 +35,8 @@ describe('parseConfig', () => {
         },
         minimumDeposit: 100_000_000n,
         windowTokens: 32,
-        blindExposure: 50_000_000n
+        blindExposure: 50_000_000n,
+        evidence: 'auto'
       },
       client: {
         deposit: 500_000_000n,

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
+import { gpuNonce } from '../../../src/attest/gpu-nonce.ts'
 import { decodeStatement } from '../../../src/attest/index.ts'
 import { toHex } from '../../../src/core/bytes.ts'
+import { EnvironmentError } from '../../../src/core/errors.ts'
 import { EPOCH_MS, type Epoch, Epochs, type StatementFacts } from '../../../src/enclave/epoch.ts'
 import { enclaveKeyId, recipientHint, SEAL_SUITES, type SealSuite } from '../../../src/seal/index.ts'
 
@@ -77,6 +79,34 @@ describe('epochs of keys', () => {
     const second = epochs.current({ ...FACTS, peerId: '12D3KooWbbbbbbbbbbbb' })
     assert.notEqual(second, first)
     assert.notEqual(epochs.current({ ...FACTS, beacon: { ...FACTS.beacon, globalId: -239 } }), second)
+  })
+
+  it('names GPUs that answered a nonce over all the rest, asked once for calls at once', async () => {
+    const asked: Uint8Array[] = []
+    const askGpus = async (nonce: Uint8Array) => {
+      asked.push(nonce)
+      await new Promise(setImmediate)
+      return { gpus: [], rims: [], digests: ['ab'.repeat(32)] }
+    }
+    const [first, second] = await Promise.all([
+      epochs.currentWithGpus(FACTS, askGpus),
+      epochs.currentWithGpus(FACTS, askGpus)
+    ])
+    assert.equal(first, second)
+    assert.deepEqual(first.statement.gpuEvidence, ['ab'.repeat(32)])
+    assert.deepEqual(asked.map(toHex), [toHex(gpuNonce(first.statement))])
+  })
+
+  it('makes no statement that GPUs did not answer, and asks them again the next time', async () => {
+    await assert.rejects(
+      epochs.currentWithGpus(FACTS, async () => {
+        throw new EnvironmentError('EVIDENCE_GPU_FAILED', 'No answer')
+      }),
+      { code: 'EVIDENCE_GPU_FAILED' }
+    )
+    assert.equal(epochs.size, 0)
+    const { statement } = await epochs.currentWithGpus(FACTS, async () => ({ gpus: [], rims: [], digests: [] }))
+    assert.deepEqual(statement.gpuEvidence, [])
   })
 
   it('refuses a hint of somebody else', () => {

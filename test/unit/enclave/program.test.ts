@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { decodeStatement } from '../../../src/attest/index.ts'
 import { EnvironmentError } from '../../../src/core/errors.ts'
+import { openEvidenceSource } from '../../../src/enclave/evidence/source.ts'
 import { EnclaveProgram } from '../../../src/enclave/program.ts'
 import type { Engine, GenerateEvent, LlamaEngineInit } from '../../../src/inference/index.ts'
 import { EnclaveReply, EnclaveRequest } from '../../../src/wire/generated/enclave.ts'
@@ -39,7 +40,15 @@ function scripted(words: string[], failure?: Error): Engine {
 /** The self-test asks first: only later questions fail. */
 let asked = 0
 
-const LOAD = { path: '/m.gguf', threads: 0, slots: 0, gpu: 'auto', contextTokens: 0 }
+const LOAD = {
+  path: '/m.gguf',
+  threads: 0,
+  slots: 0,
+  gpu: 'auto',
+  contextTokens: 0,
+  evidence: 'simulated',
+  gpuCommand: ''
+}
 const ATTEST = {
   peerId: PROVIDER_PEER_ID,
   globalId: -3,
@@ -69,6 +78,7 @@ describe('enclave program', () => {
           }
           return engine
         },
+        openEvidence: openEvidenceSource,
         send: reply => void replies.push(EnclaveReply.decode(reply))
       },
       { software: { version: '0.1.0', bundleDigest: new Uint8Array(32).fill(2) } }

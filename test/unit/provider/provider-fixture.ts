@@ -57,6 +57,7 @@ export class FakeAttester {
         }
       },
       mesh: { peerIdBytes: Uint8Array.of(1, 2), sign: message => ed25519Sign(peerKeys.privateKey, message) },
+      evidence: { complete: async raw => raw },
       chain: { globalId: -3, tip: async () => ({ height: 1_000, hash: new Uint8Array(32).fill(0xee) }) }
     })
   }
