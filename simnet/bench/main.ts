@@ -13,10 +13,11 @@ import { BenchMesh } from './bench-mesh.ts'
 import { benchLedger } from './ledger.ts'
 import { comparePaying } from './paying.ts'
 import { writeRandomModel } from './random-model.ts'
+import { benchSeal } from './seal.ts'
 import { median, round, spread } from './statistics.ts'
 import { benchVouchers } from './vouchers.ts'
 
-// node main.js [--rounds <n>] [--model <gguf> | --random-weights] [--only stream | books | paying]: prints one JSON object. Everything is a ratio or
+// node main.js [--rounds <n>] [--model <gguf> | --random-weights] [--only stream | books | paying | sealing]: prints one JSON object. Everything is a ratio or
 // a median of one run.
 
 const QUESTION = 'Tell me a story about a fox.'
@@ -32,10 +33,10 @@ const { values } = parseArgs({
   }
 })
 const rounds = Number(values.rounds)
-const PARTS: ReadonlyArray<string | undefined> = [undefined, 'stream', 'books', 'paying']
+const PARTS: ReadonlyArray<string | undefined> = [undefined, 'stream', 'books', 'paying', 'sealing']
 if (!PARTS.includes(values.only) || !Number.isSafeInteger(rounds) || rounds < 1) {
   console.error(
-    `--only ${values.only} --rounds ${values.rounds}: expected stream, books or paying, and a number from 1`
+    `--only ${values.only} --rounds ${values.rounds}: expected stream, books, paying or sealing, and a number from 1`
   )
   process.exit(2)
 }
@@ -62,6 +63,7 @@ try {
         coldFirstTokenMs: coldMs,
         announcementToOfferMs: offerMs,
         payments,
+        sealing: wants('sealing') ? benchSeal() : undefined,
         memory: { idle, afterLoad: await mesh.memory() }
       },
       null,
@@ -85,7 +87,7 @@ async function chooseModel(): Promise<string> {
 }
 
 /** Whether `--only` leaves this part in. */
-function wants(part: 'stream' | 'books' | 'paying'): boolean {
+function wants(part: 'stream' | 'books' | 'paying' | 'sealing'): boolean {
   return values.only === undefined || values.only === part
 }
 
