@@ -61,7 +61,11 @@ export async function runGpuCommand(
     }
   )
   const { gpus, rims } = parseOutput(output)
-  return { gpus, rims, digests: gpus.map(gpu => digestOf(gpu, nonce)) }
+  const digests = gpus.map(gpu => digestOf(gpu, nonce))
+  if (new Set(digests).size < digests.length) {
+    throw failure('EVIDENCE_GPU_INVALID', "The GPU command's output has one report twice")
+  }
+  return { gpus, rims, digests }
 }
 
 function outputOf(command: string, argument: string, limit: AbortSignal): Promise<Buffer> {

@@ -124,7 +124,8 @@ export class CollateralStore {
     const nowMs = this.#components.clock.nowMs()
     // A service that has nothing that lasts longer is not asked on every call.
     const lasts = nowMs < notAfterMs - RENEW_BEFORE_END_MS || nowMs < fetchedAtMs + retryMs
-    return !(lasts && nowMs < fetchedAtMs + maxAgeMs)
+    // A clock that was set back makes it look as if it were to come.
+    return !(lasts && nowMs >= fetchedAtMs && nowMs < fetchedAtMs + maxAgeMs)
   }
 
   async #refresh(name: string, subject: CollateralSubject, before: Kept | undefined): Promise<Kept> {
