@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import { sha256 } from '../core/bytes.ts'
 
 const DOMAIN = Buffer.from('cocoon/answer/v1')
@@ -20,6 +21,11 @@ export class AnswerChain {
   }
 
   add(frame: Uint8Array): void {
-    this.#value = sha256(this.#value, sha256(frame))
+    // In one call each: half as long for so few bytes.
+    this.#value = digest(Buffer.concat([this.#value, digest(frame)]))
   }
+}
+
+function digest(bytes: Uint8Array): Uint8Array {
+  return hash('sha256', bytes, 'buffer')
 }

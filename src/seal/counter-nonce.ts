@@ -18,7 +18,14 @@ export function counterNonce(base: Uint8Array, counter: number): Uint8Array {
     )
   }
   const nonce = Uint8Array.from(base)
-  const tail = new DataView(nonce.buffer, NONCE_BYTES - 8, 8)
-  tail.setBigUint64(0, tail.getBigUint64(0) ^ BigInt(counter))
+  const high = Math.floor(counter / 2 ** 32)
+  for (let byte = 0; byte < 4; byte++) {
+    flip(nonce, NONCE_BYTES - 1 - byte, counter >>> (8 * byte))
+    flip(nonce, NONCE_BYTES - 5 - byte, high >>> (8 * byte))
+  }
   return nonce
+}
+
+function flip(bytes: Uint8Array, at: number, bits: number): void {
+  bytes[at] = (bytes[at] ?? 0) ^ (bits & 0xff)
 }

@@ -93,7 +93,11 @@ function paddedRequestBytes(plaintextBytes: number, overheadBytes: number): numb
 }
 
 function isZero(bytes: Uint8Array): boolean {
-  return bytes.every(byte => byte === 0)
+  let bits = 0
+  for (const byte of bytes) {
+    bits |= byte
+  }
+  return bits === 0
 }
 
 function badPadding(what: string): PeerError {

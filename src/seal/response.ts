@@ -86,7 +86,8 @@ export function responseOpener(responseKey: ResponseKey, jobId: Uint8Array): Res
 
 /** What both ends share: key, counter, chain. */
 class AnswerState {
-  readonly jobId: Uint8Array
+  /** Made once: they are the same for every frame. */
+  readonly #aad: Readonly<Record<'more' | 'final', Uint8Array>>
   readonly #parts: ResponseKeyParts
   readonly #chain: AnswerChain
   #counter = 0
@@ -95,7 +96,7 @@ class AnswerState {
 
   constructor(parts: ResponseKeyParts, jobId: Uint8Array) {
     this.#parts = parts
-    this.jobId = Uint8Array.from(jobId)
+    this.#aad = { more: frameAad(jobId, false), final: frameAad(jobId, true) }
     this.#chain = new AnswerChain(jobId)
   }
 
@@ -109,6 +110,10 @@ class AnswerState {
 
   get finished(): boolean {
     return this.#finished
+  }
+
+  aad(final: boolean): Uint8Array {
+    return final ? this.#aad.final : this.#aad.more
   }
 
   /** Key and nonce of the next frame. Sealing under a key of zeros would publish the answer, so a wiped one is refused. */
@@ -173,7 +178,7 @@ class DefaultResponseSealer implements ResponseSealer {
     const plaintext = padFrame(payload)
     const frame = new Uint8Array(SEALED_FRAME_BYTES)
     frame.set(header)
-    frame.set(aesGcmSeal(key, nonce, frameAad(this.#state.jobId, final), plaintext), HEADER_BYTES)
+    frame.set(aesGcmSeal(key, nonce, this.#state.aad(final), plaintext), HEADER_BYTES)
     wipe(plaintext)
     this.#state.advance(frame, final)
     return frame
@@ -198,7 +203,7 @@ class DefaultResponseOpener implements ResponseOpener {
   open(frame: Uint8Array): OpenedFrame {
     const { final } = this.#expectHeader(frame)
     const { key, nonce } = this.#state.next()
-    const plaintext = aesGcmOpen(key, nonce, frameAad(this.#state.jobId, final), frame.subarray(HEADER_BYTES))
+    const plaintext = aesGcmOpen(key, nonce, this.#state.aad(final), frame.subarray(HEADER_BYTES))
     if (plaintext === undefined) {
       throw new PeerError(
         'SEAL_FRAME_FORGED',
