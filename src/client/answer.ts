@@ -214,13 +214,14 @@ function storeReceipt(
     clientPeerId: mesh.peerId
   })
   const voucher = payer.highest(payerJob.channel)
-  const { statement, evidence, peerSignature } = peer
+  const { statement, evidence, peerSignature, challenge } = peer
   return {
     receipt,
     signature: receiptSignature,
     statement,
     evidence,
     peerSignature,
+    challenge,
     ...(voucher === undefined
       ? {}
       : {

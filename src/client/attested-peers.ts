@@ -1,8 +1,15 @@
-import { type AttestationPolicy, TdxVerifier, type VerifiedEnclave, verifyAttestation } from '../attest/index.ts'
+import {
+  type AttestationPolicy,
+  CHALLENGE_BYTES,
+  TdxVerifier,
+  type VerifiedEnclave,
+  verifyAttestation
+} from '../attest/index.ts'
 import { type AbortOptions, withTimeLimit } from '../core/abort.ts'
 import { toHex } from '../core/bytes.ts'
 import type { Clock } from '../core/clock.ts'
 import { PeerError } from '../core/errors.ts'
+import type { Random } from '../core/random.ts'
 import type { Mesh } from '../mesh/index.ts'
 import { type AttestReply, decodeAttestReply, encodeAttestRequest } from '../wire/attest-exchange.ts'
 import { LIMITS } from '../wire/limits.ts'
@@ -12,11 +19,14 @@ import { exchange } from './exchange.ts'
 /** An enclave that passed the policy, with the documents that prove it. */
 export interface AttestedPeer extends AttestReply {
   peerId: string
+  /** What its evidence was asked to bind, 32 bytes: it was made for this client, now. */
+  challenge: Uint8Array
   enclave: VerifiedEnclave
 }
 
 export interface AttestedPeersComponents {
   clock: Clock
+  random: Random
   mesh: Mesh
   chain: { globalId: number; tip(options?: AbortOptions): Promise<{ height: number }> }
 }
@@ -71,31 +81,30 @@ export class AttestedPeers {
     if (known !== undefined && toHex(known.enclave.statementDigest) === toHex(statementDigest)) {
       return known
     }
-    const shown = await this.show(peerId, new Uint8Array(), options)
-    const attested = { ...shown.reply, peerId, enclave: await shown.verdict }
+    const { reply, challenge, verdict } = await this.show(peerId, options)
+    const attested = { ...reply, peerId, challenge, enclave: await verdict }
     this.#verified.set(peerId, attested)
     return attested
   }
 
   /**
-   * What a provider shows now, and the verdict on it, which may be a refusal.
+   * What a provider shows now over a challenge of ours, and the verdict on it, which may be a refusal.
    *
-   * @param challenge 32 bytes that its evidence has to bind, or none for its standing evidence
    * @throws {PeerError} `PEER_SILENT` if the provider closes without an answer
    */
   async show(
     peerId: string,
-    challenge: Uint8Array,
     options: AbortOptions = {}
-  ): Promise<{ reply: AttestReply; verdict: Promise<VerifiedEnclave> }> {
-    const { mesh, clock, chain } = this.#components
+  ): Promise<{ reply: AttestReply; challenge: Uint8Array; verdict: Promise<VerifiedEnclave> }> {
+    const { mesh, clock, chain, random } = this.#components
+    const challenge = random.bytes(CHALLENGE_BYTES)
     const [reply, tip] = await withTimeLimit(EXCHANGE_TIMEOUT_MS, options.signal, signal =>
       Promise.all([this.#exchange(peerId, challenge, signal), chain.tip({ signal })])
     )
     const verdict = verifyAttestation({
       ...reply,
       expectedPeerId: peerId,
-      ...(challenge.byteLength === 0 ? {} : { challenge }),
+      challenge,
       verifyPeerSignature: (id, message, signature) => mesh.verifyPeerSignature(id, message, signature),
       policy: this.#policy,
       nowMs: clock.nowMs(),
@@ -104,7 +113,7 @@ export class AttestedPeers {
     })
     // Whoever shows it may look at it later.
     verdict.catch(() => undefined)
-    return { reply, verdict }
+    return { reply, challenge, verdict }
   }
 
   #exchange(peerId: string, challenge: Uint8Array, signal: AbortSignal): Promise<AttestReply> {

@@ -1,5 +1,4 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { CHALLENGE_BYTES } from '../attest/index.ts'
 import { type AbortOptions, anySignal, throwIfAborted } from '../core/abort.ts'
 import { fromHex } from '../core/bytes.ts'
 import { CancelledError, CocoonError, errorCode, NetworkError, PeerError } from '../core/errors.ts'
@@ -120,11 +119,10 @@ export class Client {
    * @throws what discovery and the connection throw; `PEER_SILENT`
    */
   async attestation(peerId: string, options: AbortOptions = {}): Promise<ShownAttestation> {
-    const { mesh, random, clock } = this.#components
+    const { mesh, clock } = this.#components
     const { addresses } = await mesh.getCapacity(peerId, options)
     await mesh.connect(peerId, addresses, options)
-    const challenge = random.bytes(CHALLENGE_BYTES)
-    const { reply, verdict } = await this.#peers.show(peerId, challenge, options)
+    const { reply, challenge, verdict } = await this.#peers.show(peerId, options)
     const { statement, evidence, peerSignature } = reply
     const stored = { statement, evidence, peerSignature, challenge, fetchedAtMs: clock.nowMs() }
     return verdict.then(

@@ -1,9 +1,10 @@
 import { decodeStatement, STATEMENT_COSIGN_DOMAIN, statementDigest } from '../attest/index.ts'
-import type { AbortOptions } from '../core/abort.ts'
+import { type AbortOptions, throwIfAborted } from '../core/abort.ts'
 import { fromHex, sha256, toHex } from '../core/bytes.ts'
 import type { Clock } from '../core/clock.ts'
 import { EnvironmentError } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
+import { Turns } from '../core/turns.ts'
 import type { AttestedStatement } from '../enclave/index.ts'
 import { recipientHint } from '../seal/index.ts'
 import type { Recipient } from '../wire/announcement.ts'
@@ -44,6 +45,7 @@ export class EnclaveIdentity {
   readonly #components: EnclaveIdentityComponents
   #current: Identity | undefined
   #previous: Identity | undefined
+  readonly #turns = new Turns()
 
   constructor(components: EnclaveIdentityComponents) {
     this.#components = components
@@ -59,7 +61,8 @@ export class EnclaveIdentity {
 
   /** Asks the enclave for a statement bound to the chain's newest block, and co-signs it. Returns whether it changed. */
   async refresh(options: AbortOptions = {}): Promise<boolean> {
-    const next = await this.#attest(undefined, options)
+    const { chain } = this.#components
+    const next = await this.#attest(await chain.tip(options), undefined, options)
     if (this.#current !== undefined && toHex(this.#current.digest) === toHex(next.digest)) {
       return false
     }
@@ -69,9 +72,21 @@ export class EnclaveIdentity {
     return true
   }
 
-  /** Evidence for a client's own challenge (32 bytes). */
+  /**
+   * Evidence for a client's own challenge (32 bytes). Hardware makes a quote for each: few are made at once, the others
+   * wait for their turn.
+   */
   challenged(challenge: Uint8Array, options: AbortOptions = {}): Promise<AttestReply> {
-    return this.#attest(challenge, options)
+    return this.#turns.take('challenged', async () => {
+      throwIfAborted(options.signal)
+      const { beacon } = decodeStatement(this.current.statement)
+      const shown = await this.#attest({ height: beacon.height, hash: fromHex(beacon.hash, 32) }, challenge, options)
+      if (toHex(shown.digest) !== toHex(this.current.digest)) {
+        // The enclave has new keys: jobs sealed to them must be known as ours.
+        await this.refresh(options)
+      }
+      return shown
+    })
   }
 
   /** True once half of the statement's life is over. */
@@ -89,9 +104,12 @@ export class EnclaveIdentity {
     return recipients.find(recipient => own.includes(toHex(recipient.hint)))
   }
 
-  async #attest(challenge: Uint8Array | undefined, options: AbortOptions): Promise<Identity> {
+  async #attest(
+    beacon: { height: number; hash: Uint8Array },
+    challenge: Uint8Array | undefined,
+    options: AbortOptions
+  ): Promise<Identity> {
     const { enclave, mesh, chain } = this.#components
-    const tip = await chain.tip(options)
     const {
       statement,
       evidence: raw,
@@ -100,8 +118,8 @@ export class EnclaveIdentity {
       {
         peerId: mesh.peerIdBytes,
         globalId: chain.globalId,
-        beaconHeight: tip.height,
-        beaconHash: tip.hash,
+        beaconHeight: beacon.height,
+        beaconHash: beacon.hash,
         ...(challenge === undefined ? {} : { challenge })
       },
       options

@@ -106,6 +106,7 @@ describe('a provider in a TDX guest', function () {
       ),
       chain: { globalId: -3, tip: async () => ({ height: 7, hash: new Uint8Array(32).fill(4) }) }
     })
+    await identity.refresh()
     const challenge = new Uint8Array(32).fill(9)
     const shown = await identity.challenged(challenge)
     const image = { ...measuredImage(), name: 'test', bundleDigest: Buffer.from(BUNDLE_DIGEST).toString('hex') }
@@ -137,7 +138,6 @@ describe('a provider in a TDX guest', function () {
     )
     await assert.rejects(verifyAttestation(byIntel), { code: 'ATTESTATION_CERTIFICATE_ROOT_UNKNOWN' })
     // The standing evidence binds the beacon, and what Intel says was fetched once.
-    await identity.refresh()
     const { challenge: __, ...unchallenged } = input
     await verifyAttestation({ ...unchallenged, ...identity.current })
     assert.equal(service().requests.length, 4)

@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict'
-import { DEFAULT_POLICY, SIMNET_POLICY, statementDigest } from '../../../src/attest/index.ts'
+import { DEFAULT_POLICY, SIMNET_POLICY, type Statement, statementDigest } from '../../../src/attest/index.ts'
 import { AttestedPeers, expectModel } from '../../../src/client/attested-peers.ts'
 import { decodeAttestRequest, encodeAttestReply } from '../../../src/wire/attest-exchange.ts'
 import { LIMITS } from '../../../src/wire/limits.ts'
 import { PROTOCOLS } from '../../../src/wire/protocols.ts'
-import { attestation, NOW_MS, PEER_ID } from '../attest/fixtures.ts'
+import { attestation as attestationOver, NOW_MS, PEER_ID } from '../attest/fixtures.ts'
 import { FakeMesh } from './mesh-fixture.ts'
+
+const CHALLENGE = new Uint8Array(32).fill(5)
+
+/** As a provider shows it over this client's challenge. */
+const attestation = (changes: Partial<Statement> = {}) => attestationOver(changes, CHALLENGE)
 
 class Bench {
   readonly mesh = new FakeMesh()
@@ -18,6 +23,7 @@ class Bench {
       {
         mesh: this.mesh.asMesh(),
         clock: { nowMs: () => this.nowMs },
+        random: { bytes: () => CHALLENGE },
         chain: { globalId: -3, tip: async () => ({ height: 1_000 }) }
       },
       policy
@@ -26,7 +32,7 @@ class Bench {
       assert.equal(protocol, PROTOCOLS.attest)
       const request = await stream.read()
       assert.ok(request)
-      assert.equal(decodeAttestRequest(request).challenge.byteLength, 0)
+      assert.deepEqual(decodeAttestRequest(request).challenge, CHALLENGE)
       await stream.write(encodeAttestReply(this.reply))
       await stream.close()
     }
@@ -72,6 +78,7 @@ describe('attested peers', () => {
 
   it('refuses what the policy, the chain or the peer’s key does not bear out, and remembers nothing of it', async () => {
     const cases: Array<[string, Partial<Bench>]> = [
+      ['ATTESTATION_REPORT_DATA_MISMATCH', { reply: attestationOver() }],
       [
         'ATTESTATION_PEER_MISMATCH',
         { reply: attestation({ peerId: '12D3KooWH3uVF6wv47WnArKHk5p6cvgCJEb74UTmxztmQDc298L3' }) }

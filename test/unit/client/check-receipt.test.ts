@@ -12,7 +12,8 @@ import { attestation, CLIENT_PEER_ID, PEER_ID, receiptFields, receiptKeys } from
 async function attestedPeer(): Promise<AttestedPeer> {
   const input = attestation()
   const { statement, evidence, peerSignature } = input
-  return { peerId: PEER_ID, enclave: await verifyAttestation(input), statement, evidence, peerSignature }
+  const challenge = new Uint8Array(32)
+  return { peerId: PEER_ID, enclave: await verifyAttestation(input), challenge, statement, evidence, peerSignature }
 }
 
 const SEEN: SeenJob = {

@@ -15,7 +15,7 @@ async function session(peerId: string, slotsTotal = 1, expiresAtMs = Number.MAX_
   const { tier, prices, slotsFree } = capacity
   return {
     candidate: { peerId, tier, prices, slotsFree, slotsTotal, tokensPerSecond: 1, networks: [-3], capacity },
-    peer: { peerId, enclave, statement, evidence, peerSignature },
+    peer: { peerId, enclave, challenge: new Uint8Array(32), statement, evidence, peerSignature },
     terms: { prices, windowTokens: 32, minimumDeposit: nanoTon(1n) }
   }
 }
