@@ -1,4 +1,11 @@
-import { createPrivateKey, createPublicKey, diffieHellman, generateKeyPairSync, type KeyObject } from 'node:crypto'
+import {
+  createPrivateKey,
+  createPublicKey,
+  diffieHellman,
+  generateKeyPairSync,
+  type KeyObject,
+  type X25519KeyPairKeyObjectOptions
+} from 'node:crypto'
 import { PeerError } from '../core/errors.ts'
 import { expectLength } from './length.ts'
 import { wipe } from './wipe.ts'
@@ -9,6 +16,11 @@ export const X25519_BYTES = 32
 // RFC 8410 §7: fixed DER prefix of an X25519 private key (PKCS#8).
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b656e04220420', 'hex')
 
+// The type declarations do not know what the documentation says: the half without an encoding stays a KeyObject.
+const SPKI_AND_KEY_OBJECT = {
+  publicKeyEncoding: { type: 'spki', format: 'der' }
+} as object as X25519KeyPairKeyObjectOptions
+
 /** One X25519 key pair. The private half stays inside a `KeyObject`, out of reach of a stray log or dump of our own. */
 export interface X25519Pair {
   /** Raw, 32 bytes. */
@@ -18,7 +30,13 @@ export interface X25519Pair {
 
 /** A fresh pair from the system's randomness. Ten times faster than importing a private key. */
 export function generateX25519(): X25519Pair {
-  return pairOf(generateKeyPairSync('x25519').privateKey)
+  // Written out while it is made. Node.js 20 holds a generated key's mutex while it exports it, and waits for it for ever
+  // where the collector comes upon what made the key in that moment: once in some 100,000 keys.
+  const { publicKey, privateKey } = generateKeyPairSync('x25519', SPKI_AND_KEY_OBJECT) as unknown as {
+    publicKey: Buffer
+    privateKey: KeyObject
+  }
+  return { privateKey, publicKey: Uint8Array.from(publicKey.subarray(-X25519_BYTES)) }
 }
 
 /** The pair of a raw private key, 32 bytes, which the caller wipes. */
