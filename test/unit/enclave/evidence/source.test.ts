@@ -118,7 +118,7 @@ describe('the source of evidence', () => {
     await assert.rejects(simulated.make(randomBytes(32)), { code: 'EVIDENCE_INPUT_INVALID' })
   })
 
-  it('adds the event log without the memory behind it; one that cannot be read is an error until turned off', async () => {
+  it('adds the event log without the memory behind it; one that cannot be read is an error', async () => {
     const { log, sizeBytes } = testEventLog([{ rtmr: 0, data: 'ends in a zero\0' }])
     await writeFile(join(folder(), 'CCEL'), log)
     const source = await openEvidenceSource(init('tdx', tdx))
@@ -126,11 +126,16 @@ describe('the source of evidence', () => {
     assert.ok(raw?.type === 'tdx')
     assert.deepEqual(Buffer.from(raw.eventLog ?? '', 'base64'), Buffer.from(log.subarray(0, sizeBytes)))
 
-    await writeFile(join(folder(), 'CCEL'), randomBytes(500))
-    await assert.rejects(openEvidenceSource(init('tdx', tdx)), { code: 'EVIDENCE_EVENT_LOG_UNREADABLE' })
+    const garbage = randomBytes(500)
+    await writeFile(join(folder(), 'CCEL'), garbage)
+    const other = decodeRawEvidence(await (await openEvidenceSource(init('tdx', tdx))).make(randomBytes(64)))
+    assert.ok(other?.type === 'tdx')
+    assert.equal(other.eventLog, garbage.toString('base64'), 'the host is to say what is wrong with it')
     const without = await openEvidenceSource({ ...init('tdx', tdx), eventLogPath: false })
     const bare = decodeRawEvidence(await without.make(randomBytes(64)))
     assert.ok(bare?.type === 'tdx' && bare.eventLog === undefined)
+    const unreadable = { ...init('tdx', tdx), eventLogPath: folder() }
+    await assert.rejects(openEvidenceSource(unreadable), { code: 'EVIDENCE_EVENT_LOG_UNREADABLE' })
   })
 
   it("has an SEV-SNP guest's report with the host's table, if it has one", async () => {

@@ -28,6 +28,10 @@ describe("Intel's service", () => {
   const service = (init: IntelServiceInit = {}) =>
     new IntelService({ baseUrl: `${server().url}/`, rootSha256: platform.rootSha256, ...init })
 
+  const chainHeader = (): Record<string, string> => ({
+    'SGX-Enclave-Identity-Issuer-Chain': encodeURIComponent(platform.collateral.qe_identity_issuer_chain)
+  })
+
   /** Everything in order, but for what one path answers. */
   const answerWith = (path?: string, answer?: TestAnswer): void => {
     const answers = pcsAnswers(platform.collateral, { fmspc: TEST_FMSPC })
@@ -78,13 +82,11 @@ describe("Intel's service", () => {
     ['is a PCCS whose cache lacks it', 'COLLATERAL_PLATFORM_UNKNOWN', TCB_PATH, { status: 461 }],
     ['fails', 'COLLATERAL_UNREACHABLE', QE_PATH, { status: 503 }],
     ['asks for patience', 'COLLATERAL_UNREACHABLE', QE_PATH, { status: 429 }],
-    ['sends elsewhere', 'COLLATERAL_UNREACHABLE', QE_PATH, { status: 302, headers: { location: QE_PATH } }],
     ['answers with garbage', 'COLLATERAL_ANSWER_INVALID', TCB_PATH, { body: 'garbage' }],
     ['answers with nothing', 'COLLATERAL_ANSWER_INVALID', TCB_PATH, { body: '' }],
     ['answers unsigned', 'COLLATERAL_ANSWER_INVALID', QE_PATH, { body: '{"enclaveIdentity":{},"signature":""}' }],
     ['answers with a garbled list', 'COLLATERAL_ANSWER_INVALID', PCK_CRL_PATH, { body: Buffer.from('3000', 'hex') }],
     ['answers with no list', 'COLLATERAL_ANSWER_INVALID', PCK_CRL_PATH, { body: 'no list' }],
-    ['answers without end', 'COLLATERAL_ANSWER_INVALID', TCB_PATH, { body: 'x'.repeat(600 * 1024) }],
     ['keeps the chain to itself', 'COLLATERAL_ANSWER_INVALID', QE_PATH, { headers: {} }],
     [
       'does not encode the chain',
@@ -107,6 +109,24 @@ describe("Intel's service", () => {
       await assert.rejects(service().fetch(SUBJECT, NOW_MS), { code })
     })
   }
+
+  it('that sends elsewhere, even to the right answer: COLLATERAL_UNREACHABLE', async () => {
+    answerWith(QE_PATH, { status: 302, headers: { location: '/moved' } })
+    const { answers } = server()
+    server().answers = { ...answers, '/moved': { ...answers[QE_PATH], status: 200, headers: chainHeader() } }
+    await assert.rejects(service().fetch(SUBJECT, NOW_MS), { code: 'COLLATERAL_UNREACHABLE' })
+    assert.ok(!server().requests.includes('/moved'))
+  })
+
+  it('that answers too much, even if the right answer is in it: COLLATERAL_ANSWER_INVALID', async () => {
+    answerWith()
+    const { body } = server().answers[QE_PATH] ?? {}
+    assert.ok(typeof body === 'string')
+    answerWith(QE_PATH, { body: `${body}${'\n'.repeat(100)}` })
+    await service().fetch(SUBJECT, NOW_MS)
+    answerWith(QE_PATH, { body: `${body}${'\n'.repeat(600 * 1024)}` })
+    await assert.rejects(service().fetch(SUBJECT, NOW_MS), { code: 'COLLATERAL_ANSWER_INVALID' })
+  })
 
   it('that is silent, or not there: COLLATERAL_UNREACHABLE', async () => {
     answerWith(QE_PATH, { silent: true })
