@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { writeBundleManifest } from './bundle-manifest.js'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const dist = join(root, 'dist')
@@ -17,7 +18,7 @@ const generated = join(protos, 'generated')
 /** Folders that tsconfig.json compiles. */
 const SOURCE_FOLDERS = ['src', 'simnet', 'test', 'contracts']
 /** Other files that change what comes out. */
-const BUILD_FILES = ['package-lock.json', 'tsconfig.json', 'bin/build.js']
+const BUILD_FILES = ['package-lock.json', 'tsconfig.json', 'bin/build.js', 'bin/bundle-manifest.js']
 const OUTPUT_SUFFIX = /\.(?:js|js\.map|d\.ts|d\.ts\.map)$/
 
 /** Builds `dist` unless it holds exactly what the present sources give. Returns whether it had to. */
@@ -42,7 +43,12 @@ function build(outDir, buildInfo, extra = []) {
     // tsc believes its build info and would not write a deleted output again.
     rmSync(buildInfo, { force: true })
   }
-  run('typescript/bin/tsc', ['-p', join(root, 'tsconfig.json'), ...extra])
+  try {
+    run('typescript/bin/tsc', ['-p', join(root, 'tsconfig.json'), ...extra])
+  } finally {
+    // The compiler writes its output also where it has complaints.
+    writeBundleManifest(join(outDir, 'src'), join(root, 'package-lock.json'))
+  }
 }
 
 /**
@@ -107,7 +113,11 @@ function outputsMatch(outDir, sources) {
     .filter(file => file.endsWith('.js'))
     .map(file => relative(outDir, file))
     .sort()
-  return wanted.length === found.length && wanted.every((name, index) => name === found[index])
+  return (
+    wanted.length === found.length &&
+    wanted.every((name, index) => name === found[index]) &&
+    existsSync(join(outDir, 'src/enclave/bundle.json'))
+  )
 }
 
 function outputName(source) {

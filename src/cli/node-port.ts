@@ -45,6 +45,8 @@ export interface NodeModule {
   }) => Promise<AttestationRules>
   /** What an accepted enclave means, in plain words. */
   describeEnclave: (enclave: AcceptedEnclave) => EnclaveWords
+  /** What the enclave program of this package is made of. */
+  enclaveBundle: () => EnclaveParts
   /** Guards channels of others with their vouchers, without a home. */
   watchVouchers: (init: WatchInit, options?: AbortOptions) => Promise<WatchSummary>
 }
@@ -56,6 +58,15 @@ export interface EnclaveWords {
   runs: readonly string[]
   can: readonly string[]
   cannot: readonly string[]
+}
+
+/** The enclave program of this package, and what measures it. */
+export interface EnclaveParts {
+  /** SHA-256 of `listing`, 32 bytes. */
+  digest: Uint8Array
+  listing: string
+  files: ReadonlyArray<{ path: string; sha256: string }>
+  packages: ReadonlyArray<{ name: string; version: string; integrity: string }>
 }
 
 /** The part of a policy that is told in words. */

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { gpuNonce } from '../attest/gpu-nonce.ts'
-import { encodeStatement, type ReceiptKey, type Statement, statementDigest } from '../attest/index.ts'
+import type { ReceiptKey } from '../attest/receipt.ts'
+import { encodeStatement, type Statement, statementDigest } from '../attest/statement.ts'
 import { toHex } from '../core/bytes.ts'
 import type { Clock } from '../core/clock.ts'
 import { ed25519FromSeed } from '../core/ed25519.ts'

@@ -1,3 +1,4 @@
+export { type EnclaveBundle, enclaveBundle } from './bundle-digest.ts'
 export type {
   AttestedStatement,
   AttestInput,

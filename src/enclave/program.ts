@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { type Beacon, CHALLENGE_BYTES, reportData } from '../attest/index.ts'
+import { CHALLENGE_BYTES, reportData } from '../attest/report-data.ts'
+import type { Beacon } from '../attest/statement.ts'
 import { sha256, toHex } from '../core/bytes.ts'
 import { canonicalJson } from '../core/canonical-json.ts'
 import type { Clock } from '../core/clock.ts'

@@ -1,4 +1,4 @@
-import { makeReceipt, type SignedReceipt } from '../attest/index.ts'
+import { makeReceipt, type SignedReceipt } from '../attest/receipt.ts'
 import { sha256, toHex } from '../core/bytes.ts'
 import type { Clock } from '../core/clock.ts'
 import { CancelledError, PeerError } from '../core/errors.ts'

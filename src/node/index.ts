@@ -1,4 +1,5 @@
 export { describeEnclave } from '../attest/index.ts'
+export { enclaveBundle } from '../enclave/index.ts'
 export { type Account, type AccountInit, openAccount } from './account.ts'
 export { type JudgeAttestationInit, judgeAttestationFile, saveAttestation } from './attestation-file.ts'
 export { loadAttestationPolicy, type PolicyChoice } from './attestation-policy.ts'

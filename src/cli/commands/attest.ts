@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { errorCode, UsageError } from '../../core/errors.ts'
+import { packageInfo } from '../../core/package-info.ts'
 import type { CommandContext } from '../context.ts'
 import { chooseHome } from '../home.ts'
 import { newCommand } from '../new-command.ts'
@@ -17,11 +18,12 @@ interface TrustOptions {
 /** `cocoon-node attest` */
 export function attestCommand(context: CommandContext): Command {
   return newCommand('attest', {
-    summary: 'What runs behind a provider, and what that is worth: show, verify, policy',
+    summary: 'What runs behind a provider, and what that is worth: show, verify, policy, bundle',
     examples: [
       ['cocoon-node attest show 12D3KooW…', 'ask a provider now'],
       ['cocoon-node attest verify ./attestation.json', 'a saved one, offline'],
-      ['cocoon-node attest policy', 'which enclaves this node trusts']
+      ['cocoon-node attest policy', 'which enclaves this node trusts'],
+      ['cocoon-node attest bundle', 'the enclave program of this package']
     ]
   })
     .addCommand(
@@ -59,6 +61,20 @@ export function attestCommand(context: CommandContext): Command {
           ]
         }).option('--schema', 'print the JSON Schema of policy files')
       ).action((options: TrustOptions & { schema?: boolean }) => policy(context, options))
+    )
+    .addCommand(
+      newCommand('bundle', {
+        summary: 'What the enclave program of this package is made of',
+        description:
+          'Its digest stands in statements and policies. The same commit gives the same digest wherever it is built:\n' +
+          '"npm run bundle" in a checkout builds it twice and compares.',
+        examples: [
+          ['cocoon-node attest bundle', 'its digest and its files'],
+          ['cocoon-node attest bundle --listing | sha256sum', 'the same digest, by another program']
+        ]
+      })
+        .option('--listing', 'print only the text that the digest is the SHA-256 of')
+        .action((options: { listing?: boolean }) => bundle(context, options))
     )
 }
 
@@ -108,6 +124,27 @@ async function policy(context: CommandContext, options: TrustOptions & { schema?
   const { policyFile, allowSimulated } = await trustOf(context, options)
   const rules = await loadAttestationPolicy({ file: policyFile, homePath: '', allowSimulated })
   context.output.result({ file: policyFile, ...(rules as object as JsonObject) }, () => renderPolicy(rules, policyFile))
+}
+
+async function bundle(context: CommandContext, options: { listing?: boolean }): Promise<void> {
+  const { enclaveBundle } = await context.loadNode()
+  const parts = enclaveBundle()
+  const { listing, files, packages } = parts
+  if (options.listing === true) {
+    context.io.stdout.write(listing)
+    return
+  }
+  const digest = Buffer.from(parts.digest).toString('hex')
+  const { version } = packageInfo()
+  context.output.result({ digest, version, files, packages } as object as JsonObject, () =>
+    [
+      `Enclave program ${digest}\n`,
+      `cocoon-node ${version}, ${files.length} files of its own and ${packages.length} packages it may load\n\n`,
+      ...files.map(({ path, sha256 }) => `${sha256}  ${path}\n`),
+      '\n',
+      ...packages.map(({ name, version: locked, integrity }) => `${name} ${locked}  ${integrity}\n`)
+    ].join('')
+  )
 }
 
 async function tell(context: CommandContext, enclave: AcceptedEnclave): Promise<void> {

@@ -121,6 +121,7 @@ export class FakeNode {
     saveAttestation: unexpected,
     loadAttestationPolicy: unexpected,
     describeEnclave: unexpected,
+    enclaveBundle: unexpected,
     watchVouchers: (init, options) => this.watch(init, options?.signal)
   }
 
