@@ -109,11 +109,12 @@ export class SealedJob {
   }
 
   #writer(request: JobRequest, maxTokens: number, sealer: ResponseSealer): AnswerOutput {
-    const { send, tokensPerSecond } = this.#components
+    const { send, tokensPerSecond, engine } = this.#components
+    const most = Math.min(maxTokens, engine.model.contextTokens)
     return request.privacy === 'strict'
       ? new StrictWriter(
           { sealer, send },
-          { ticks: plannedTicks(maxTokens, this.#job.sealedRequest.byteLength, tokensPerSecond) }
+          { ticks: plannedTicks(most, this.#job.sealedRequest.byteLength, tokensPerSecond) }
         )
       : new AnswerWriter(sealer, send)
   }

@@ -7,6 +7,9 @@ export const STRICT_STEP_TOKENS = 32
 /** No answer in the mode `strict` has fewer frames: it covers a short prompt's evaluation on a slow machine. */
 const MIN_TICKS = 16
 
+/** Nor is any planned longer, about seven minutes: padding holds the provider's place, and nobody pays for it. */
+const MAX_TICKS = 4_096
+
 /** A machine that serves several answers, or anything else, is slower than its self-test. */
 const MARGIN = 2
 
@@ -17,7 +20,7 @@ const REQUEST_BYTES_PER_TOKEN = 32
  * Frames of an answer in the mode `strict`: a power of two that lasts for the longest answer the job allows. It is made of
  * what an onlooker knows anyway, and of nothing that was asked or answered.
  *
- * @param maxTokens completion tokens the job allows
+ * @param maxTokens completion tokens the job and the model's context allow
  * @param requestBytes size of the sealed request
  * @param tokensPerSecond the enclave's self-test
  */
@@ -25,5 +28,5 @@ export function plannedTicks(maxTokens: number, requestBytes: number, tokensPerS
   // One step at each tick is the most that is ever made visible.
   const tokensPerTick = Math.min((tokensPerSecond * TICK_MS) / 1_000, STRICT_STEP_TOKENS)
   const ticks = (MARGIN * (maxTokens + requestBytes / REQUEST_BYTES_PER_TOKEN)) / tokensPerTick
-  return 2 ** Math.ceil(Math.log2(Math.max(MIN_TICKS, ticks)))
+  return 2 ** Math.ceil(Math.log2(Math.min(MAX_TICKS, Math.max(MIN_TICKS, ticks))))
 }

@@ -210,9 +210,9 @@ describe('the plan of a strict answer', () => {
     fc.assert(
       fc.property(tokens, request, fc.double({ min: 1, max: 5_000, noNaN: true }), (maxTokens, bytes, speed) => {
         const ticks = plannedTicks(maxTokens, bytes, speed)
-        assert.ok(ticks >= 16 && Number.isInteger(Math.log2(ticks)))
+        assert.ok(ticks >= 16 && ticks <= 4_096 && Number.isInteger(Math.log2(ticks)))
         const effective = Math.min(speed, (STRICT_STEP_TOKENS * 1_000) / TICK_MS)
-        assert.ok(ticks * TICK_MS >= (2 * maxTokens * 1_000) / effective - 1e-6)
+        assert.ok(ticks === 4_096 || ticks * TICK_MS >= (2 * maxTokens * 1_000) / effective - 1e-6)
         assert.ok(ticks === 16 || ticks * TICK_MS <= (4 * (maxTokens + bytes / 32) * 1_000) / effective + 1e-6)
       })
     )
@@ -222,5 +222,6 @@ describe('the plan of a strict answer', () => {
     assert.equal(plannedTicks(400, 1_024, 50), 256)
     assert.equal(plannedTicks(400, 1_024, 1_300), 32)
     assert.equal(plannedTicks(4_096, 1_024, 50), 2_048)
+    assert.equal(plannedTicks(2 ** 32 - 1, 1_024, 50), 4_096)
   })
 })
