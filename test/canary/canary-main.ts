@@ -61,10 +61,10 @@ function report({ secrets, host, enclave, outsideBytes, unremarkable }: CanaryRe
     ['host', host],
     ['enclave', enclave]
   ] as const) {
-    const bytes = sum(looks.map(({ scan }) => scan.readBytes))
+    const bytes = sum(looks.map(({ readBytes }) => readBytes))
     const seconds = sum(looks.map(({ ms }) => ms)) / 1_000
     console.log(
-      `  ${who} memory: ${looks.length} looks, ${megabytes(bytes)} in ${seconds.toFixed(1)} s, ${looks[0]?.scan.unreadableBytes} bytes each not readable`
+      `  ${who} memory: ${looks.length} looks, ${megabytes(bytes)} in ${seconds.toFixed(1)} s, ${looks[0]?.unreadableBytes} bytes each not readable`
     )
   }
   console.log(`  files, logs, sockets, frames, gossip: ${megabytes(outsideBytes)}`)

@@ -4,14 +4,14 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { AskRequest } from '../../src/client/index.ts'
 import { errorCode } from '../../src/core/errors.ts'
-import { defaultModelPath } from '../../src/inference/index.ts'
+import { defaultModelPath, openLlamaEngine } from '../../src/inference/index.ts'
 import type { TrafficEvent } from '../../src/mesh/index.ts'
 import type { CocoonNode } from '../../src/node/index.ts'
 import { ResponseKey } from '../../src/seal/index.ts'
 import { question, TestMesh } from '../support/test-mesh.ts'
 import { type Captured, captureFiles } from '../support/traces.ts'
 import { HostProcess } from './host-process.ts'
-import { freeze, type MemoryScan, readMemory, thaw } from './process-memory.ts'
+import { type Snapshot, snapshots } from './process-memory.ts'
 import { randomPrompt, type Secret, storyPrompt, textSecret } from './secret.ts'
 import { type Finding, TracesFound, Unremarkable } from './traces-found.ts'
 
@@ -23,6 +23,8 @@ export interface CanaryInit {
   /** Look for windows that stand where nobody asked: in a second host, and in the model's file. */
   control?: boolean
   privacy?: AskRequest['privacy']
+  /** Ask for one story only, and work the answer out beforehand: for a build whose answer the client cannot read. */
+  foretold?: boolean
   /**
    * Random words of the question; from some hundreds on it is longer than the model can take.
    * @default 24
@@ -34,7 +36,9 @@ export interface CanaryInit {
 export interface MemoryLook {
   /** `question 1, event 4`, … while an answer streams, {@link AFTER} once all ended. */
   when: string
-  scan: MemoryScan
+  readBytes: number
+  unreadableBytes: number
+  /** How long the search took, in milliseconds. */
   ms: number
   findings: Finding[]
 }
@@ -101,7 +105,8 @@ export async function runCanary(init: CanaryInit = {}): Promise<CanaryResult> {
     if (init.control === true) {
       await client.stop()
       const control = await open('control')
-      unremarkable.add(lookAt(control.host.pid, asked.secrets, 'control').findings)
+      const [memory] = snapshots([control.host.pid]) as [Snapshot]
+      unremarkable.add((await searchMemory(memory, asked.secrets, 'control')).findings)
       await control.host.stop()
       const files = new TracesFound(asked.secrets)
       for (const { where, bytes } of await filesIn(control.folders)) {
@@ -156,42 +161,38 @@ async function askAll(
 ): Promise<Asked> {
   const conversation = new Conversation(keys)
   const looks: Pick<Asked, 'host' | 'enclave'> = { host: [], enclave: [] }
-  const look = (when: string): void => {
+  const look = async (when: string): Promise<void> => {
     const { secrets } = conversation
-    // Both at the same moment; nothing of this process runs meanwhile either.
-    freeze(host.pid)
-    freeze(host.enclavePid)
-    try {
-      looks.host.push(lookAt(host.pid, secrets, when))
-      looks.enclave.push(lookAt(host.enclavePid, secrets, when))
-    } finally {
-      thaw(host.enclavePid)
-      thaw(host.pid)
-    }
+    const [ofHost, ofEnclave] = snapshots([host.pid, host.enclavePid]) as [Snapshot, Snapshot]
+    looks.host.push(await searchMemory(ofHost, secrets, when))
+    looks.enclave.push(await searchMemory(ofEnclave, secrets, when))
   }
   let failure: string | undefined
   try {
-    const { words = DEFAULT_WORDS, privacy } = init
+    const { words = DEFAULT_WORDS, privacy, foretold = false } = init
     let longest = 0
-    for (let asked = 1; asked <= MOST_QUESTIONS && longest < LONG_ANSWER; asked++) {
-      const content = asked === 1 ? randomPrompt(words) : storyPrompt()
+    for (let asked = 1; asked <= (foretold ? 1 : MOST_QUESTIONS) && longest < LONG_ANSWER; asked++) {
+      const content = asked === 1 && !foretold ? randomPrompt(words) : storyPrompt()
       conversation.begin(`prompt ${asked}`)(content)
       const answered = conversation.begin(`answer ${asked}`)
+      if (foretold) {
+        answered(await foretell(content))
+      }
       let events = 0
       const request = question({
         messages: [{ role: 'user', content }],
         maxTokens: 100,
         // Warm enough for an answer that nobody ever got.
-        temperature: 0.8,
+        temperature: foretold ? 0 : 0.8,
         ...(privacy === undefined ? {} : { privacy })
       })
       for await (const event of (client.client as NonNullable<typeof client.client>).ask(request)) {
         if (event.type === 'text') {
-          const length = answered(event.text)
+          const length = answered(foretold ? '' : event.text)
           longest = asked === 1 ? 0 : length
           events++
           if (LOOK_AFTER_EVENTS.includes(events)) {
-            look(`question ${asked}, event ${events}`)
+            await look(`question ${asked}, event ${events}`)
           }
         }
       }
@@ -199,15 +200,43 @@ async function askAll(
   } catch (err) {
     failure = errorCode(err) ?? String(err)
   }
-  look(AFTER)
+  await look(AFTER)
   return { secrets: conversation.secrets, ...looks, failure }
 }
 
-function lookAt(pid: number, secrets: readonly Secret[], when: string): MemoryLook {
-  const startMs = performance.now()
+/** What the model answers, always the same. */
+async function foretell(content: string): Promise<string> {
+  const engine = await openLlamaEngine({ modelPath: defaultModelPath(), threads: 1, slots: 1, gpu: 'off' })
+  try {
+    let text = ''
+    for await (const event of engine.generate({
+      messages: [{ role: 'user', content }],
+      maxTokens: 100,
+      temperature: 0
+    })) {
+      text += event.type === 'text' ? event.text : ''
+    }
+    return text
+  } finally {
+    await engine.close()
+  }
+}
+
+async function searchMemory(
+  { pieces, readBytes, unreadableBytes }: Snapshot,
+  secrets: readonly Secret[],
+  when: string
+): Promise<MemoryLook> {
   const found = new TracesFound(secrets)
-  const scan = readMemory(pid, (chunk, region) => found.scan(chunk, `memory ${region === '' ? 'anonymous' : region}`))
-  return { when, scan, ms: performance.now() - startMs, findings: found.findings }
+  let ms = 0
+  for (const { bytes, region } of pieces) {
+    const startMs = performance.now()
+    found.scan(bytes, `memory ${region}`)
+    ms += performance.now() - startMs
+    // This process is the client as well: it must not fall silent.
+    await new Promise(setImmediate)
+  }
+  return { when, readBytes, unreadableBytes, ms, findings: found.findings }
 }
 
 async function filesIn(folders: readonly string[]): Promise<Captured[]> {

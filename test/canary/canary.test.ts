@@ -46,7 +46,7 @@ describe('canary search', () => {
   it('finds each window of ten bytes in each form, and says which it was', () => {
     for (let from = 0; from + 10 <= TEXT.length; from++) {
       const part = TEXT.slice(from, from + 10)
-      assert.deepEqual(search(Buffer.from(` ${part}~`)), [`plain ${from}-${from + 10}`])
+      assert.deepEqual(search(Buffer.from(`#${part}~`)), [`plain ${from}-${from + 10}`])
       assert.deepEqual(search(Buffer.from(part, 'utf16le')), [`utf-16 ${from}-${from + 10}`])
       for (const lead of ['', '~', '~~']) {
         const encoded = Buffer.from(`${lead}${part}`).toString('base64')

@@ -61,7 +61,7 @@ export const LEAKY_BUILDS: readonly LeakyBuild[] = [
   },
   {
     name: 'network: the answer in place of a sealed frame',
-    init: { leaky: 'leaky-frames-main.js' },
+    init: { leaky: 'leaky-frames-main.js', foretold: true },
     secret: /^answer/,
     form: /^plain$/,
     where: /^stream in \/cocoon\/job\//

@@ -8,60 +8,79 @@ interface Region {
   name: string
 }
 
-export interface MemoryScan {
+/** Memory as it was at one moment. */
+export interface Snapshot {
+  pieces: Array<{ bytes: Uint8Array; region: string }>
   readBytes: number
   /** Bytes that are mapped as readable but that the kernel does not give out. */
   unreadableBytes: number
-  regions: number
 }
 
-const CHUNK_BYTES = 8 * 1024 * 1024
-/** No needle that spans two chunks may be lost: longer than the shortest piece that is reported. */
+const PIECE_BYTES = 8 * 1024 * 1024
+/** Pieces of one region overlap by more than the shortest part of a secret that is searched for. */
 const OVERLAP_BYTES = 256
 const PAGE_BYTES = 4_096
 
 /**
- * Gives all readable memory of a process to `onChunk`, piece by piece: heap, stacks, anonymous memory, mapped files.
- * The pieces are only good during the call. Linux only.
+ * All readable memory of some processes at the same moment, held still meanwhile: heap, stacks, anonymous memory, mapped
+ * files. Linux only.
  *
- * @throws {Error} if this user may not read that process's memory
+ * @throws {Error} if this user may not read their memory
  */
-export function readMemory(pid: number, onChunk: (chunk: Uint8Array, region: string) => void): MemoryScan {
-  const scan = { readBytes: 0, unreadableBytes: 0, regions: 0 }
-  const buffer = new Uint8Array(CHUNK_BYTES)
-  const file = openSync(`/proc/${pid}/mem`, 'r')
+export function snapshots(pids: readonly number[]): Snapshot[] {
+  const frozen: number[] = []
+  try {
+    for (const pid of pids) {
+      frozen.push(pid)
+      freeze(pid)
+    }
+    return pids.map(copyMemory)
+  } finally {
+    frozen.forEach(pid => process.kill(pid, 'SIGCONT'))
+  }
+}
+
+function copyMemory(pid: number): Snapshot {
+  const copy: Snapshot = { pieces: [], readBytes: 0, unreadableBytes: 0 }
+  const file = openMemory(pid)
   try {
     for (const { start, end, name } of readableRegions(pid)) {
-      scan.regions++
-      let kept = 0
       for (let at = start; at < end; ) {
-        const wanted = Math.min(end - at, CHUNK_BYTES - kept)
-        const got = readSome(file, buffer, kept, wanted, at)
-        if (got === 0) {
-          scan.unreadableBytes += PAGE_BYTES
+        const from = Math.max(start, at - OVERLAP_BYTES)
+        const buffer = Buffer.allocUnsafeSlow(Math.min(end, at + PIECE_BYTES) - from)
+        const got = readSome(file, buffer, from)
+        if (from + got <= at) {
+          copy.unreadableBytes += PAGE_BYTES
           at += PAGE_BYTES
-          kept = 0
           continue
         }
-        scan.readBytes += got
-        at += got
-        onChunk(buffer.subarray(0, kept + got), name)
-        const tail = Math.min(OVERLAP_BYTES, kept + got)
-        buffer.copyWithin(0, kept + got - tail, kept + got)
-        kept = tail
+        copy.readBytes += from + got - at
+        copy.pieces.push({ bytes: buffer.subarray(0, got), region: name === '' ? 'anonymous' : name })
+        at = from + got
       }
     }
   } finally {
     closeSync(file)
   }
-  if (scan.readBytes === 0) {
-    throw new Error(`Nothing of the memory of process ${pid} could be read: tracing it is not permitted here`)
+  if (copy.readBytes === 0) {
+    throw new Error(notPermitted(pid))
   }
-  return scan
+  return copy
+}
+
+const notPermitted = (pid: number): string =>
+  `MEMORY OF PROCESS ${pid} CANNOT BE READ: tracing is not permitted here, so nothing can be said. Allow it (kernel.yama.ptrace_scope, seccomp, CAP_SYS_PTRACE) and run again`
+
+function openMemory(pid: number): number {
+  try {
+    return openSync(`/proc/${pid}/mem`, 'r')
+  } catch (cause) {
+    throw new Error(notPermitted(pid), { cause })
+  }
 }
 
 /** Stops a process where it is, so that its memory holds still, and waits until all its threads have. */
-export function freeze(pid: number): void {
+function freeze(pid: number): void {
   process.kill(pid, 'SIGSTOP')
   const deadlineMs = performance.now() + 5_000
   while (!/^State:\s+[Tt]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))) {
@@ -69,10 +88,6 @@ export function freeze(pid: number): void {
       throw new Error(`Process ${pid} did not stop within 5 s`)
     }
   }
-}
-
-export function thaw(pid: number): void {
-  process.kill(pid, 'SIGCONT')
 }
 
 /** Children of a process, and theirs. Linux only. */
@@ -100,9 +115,9 @@ function readableRegions(pid: number): Region[] {
 }
 
 /** Bytes read, 0 where the kernel gives none. */
-function readSome(file: number, buffer: Uint8Array, offset: number, length: number, position: number): number {
+function readSome(file: number, buffer: Uint8Array, position: number): number {
   try {
-    return readSync(file, buffer, offset, length, position)
+    return readSync(file, buffer, 0, buffer.byteLength, position)
   } catch {
     return 0
   }

@@ -41,9 +41,9 @@ function blindSpots(result: CanaryResult): string[] {
   for (const kind of missing(seenInside(result, true))) {
     blind.push(`BLIND: the enclave's own memory showed no ${kind} while it answered`)
   }
-  for (const { scan, when } of host) {
-    if (scan.readBytes < 50e6 || scan.unreadableBytes > scan.readBytes / 100) {
-      blind.push(`BLIND: ${scan.readBytes} bytes of the host could be read ${when}, ${scan.unreadableBytes} could not`)
+  for (const { readBytes, unreadableBytes, when } of host) {
+    if (readBytes < 50e6 || unreadableBytes > readBytes / 100) {
+      blind.push(`BLIND: ${readBytes} bytes of the host could be read at ${when}, ${unreadableBytes} could not`)
     }
   }
   for (const kind of ['answer', 'prompt', 'response key']) {
