@@ -1,11 +1,12 @@
 import { parseArgs } from 'node:util'
-import { attestationCases } from './attestation-cases.ts'
+import { type AttestationCase, attestationCases } from './attestation-cases.ts'
 import { type Comparison, compare } from './compare.ts'
 import { runFlips } from './flips.ts'
 import { mutatedCase } from './mutated-case.ts'
 import { isRefusal } from './our-verdict.ts'
+import { measureSpeed } from './speed.ts'
 
-const USAGE = 'npm run attest:diff -- [--mutations 2000] [--seed 1] [--flips [--case phala-tdx-v4]]'
+const USAGE = 'npm run attest:diff -- [--mutations 2000] [--seed 1] [--flips [--case phala-tdx-v4]] [--speed]'
 
 process.exitCode = main()
 
@@ -15,6 +16,7 @@ function main(): number {
       mutations: { type: 'string', default: '2000' },
       seed: { type: 'string', default: '1' },
       flips: { type: 'boolean', default: false },
+      speed: { type: 'boolean', default: false },
       case: { type: 'string', default: 'phala-tdx-v4' }
     }
   })
@@ -27,15 +29,24 @@ function main(): number {
   if (cases === undefined) {
     return 3
   }
-  if (values.flips) {
+  if (values.flips || values.speed) {
     const given = cases.find(({ name }) => name === values.case)
     if (given === undefined) {
       console.error(`There is no case ${values.case}: expected one of ${cases.map(({ name }) => name).join(', ')}`)
       return 2
     }
-    return flips(given)
+    return values.speed ? speed(given) : flips(given)
   }
   return differential(cases, mutations, seed)
+}
+
+function speed(given: AttestationCase): number {
+  const { fullMs, cachedMs, rawVerifyMs } = measureSpeed(given)
+  console.log(
+    `${given.name}: from nothing ${fullMs.toFixed(2)} ms, ${(fullMs / rawVerifyMs).toFixed(0)} raw P-256 checks`
+  )
+  console.log(`the same again ${(cachedMs * 1000).toFixed(1)} µs, 1/${(fullMs / cachedMs).toFixed(0)} of it`)
+  return 0
 }
 
 function flips(given: Parameters<typeof runFlips>[0]): number {
