@@ -4,7 +4,9 @@ import { TdxVerifier } from '../../src/attest/tdx/verifier.ts'
 import type { AttestationCase } from './attestation-cases.ts'
 
 const FULL_ROUNDS = 200
-const CACHED_ROUNDS = 20_000
+const CACHED_ROUNDS = 400
+/** Too short to be timed one by one. */
+const CACHED_BATCH = 100
 const RAW_ROUNDS = 2_000
 
 export interface Speed {
@@ -29,12 +31,16 @@ export function measureSpeed({
   })
   const verifier = new TdxVerifier()
   verifier.verifyTdx(input)
-  const cachedMs = median(CACHED_ROUNDS, () => verifier.verifyTdx(input))
+  const batchMs = median(CACHED_ROUNDS, () => {
+    for (let i = 0; i < CACHED_BATCH; i++) {
+      verifier.verifyTdx(input)
+    }
+  })
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const message = randomBytes(632)
   const signature = sign('sha256', message, privateKey)
   const rawVerifyMs = median(RAW_ROUNDS, () => verify('sha256', message, publicKey, signature))
-  return { fullMs, cachedMs, rawVerifyMs }
+  return { fullMs, cachedMs: batchMs / CACHED_BATCH, rawVerifyMs }
 }
 
 function median(rounds: number, work: () => unknown): number {
