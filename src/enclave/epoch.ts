@@ -20,6 +20,8 @@ import type { GpuProofs } from './evidence/gpu-command.ts'
 
 /** How long a statement and its keys are good for, in milliseconds. */
 export const EPOCH_MS = 60 * 60_000
+/** Two are the rule. More come of a host that names another peer or network each time, which must not fill the memory. */
+const MAX_EPOCHS = 8
 
 /** One HPKE key pair of an epoch. */
 export interface SealKey {
@@ -84,7 +86,12 @@ export class Epochs {
         return standing
       }
       const draft = draftEpoch(facts, this.#clock.nowMs())
-      return this.#keep(seal(draft, await askGpus(gpuNonce(draft.statement))))
+      try {
+        return this.#keep(seal(draft, await askGpus(gpuNonce(draft.statement))))
+      } catch (err) {
+        wipeKeys(draft)
+        throw err
+      }
     })
     this.#making = made.catch(() => undefined)
     return made
@@ -118,6 +125,9 @@ export class Epochs {
 
   #keep(epoch: Epoch): Epoch {
     this.#epochs.push(epoch)
+    this.#epochs.splice(0, Math.max(0, this.#epochs.length - MAX_EPOCHS)).forEach(wipeKeys)
+    // Also where nobody asks for anything any more.
+    setTimeout(() => this.#dropExpired(), EPOCH_MS).unref()
     return epoch
   }
 
@@ -136,11 +146,15 @@ export class Epochs {
     this.#epochs = this.#epochs.filter(epoch => {
       const lives = epoch.statement.notAfterMs > nowMs
       if (!lives) {
-        SEAL_SUITES.forEach(suite => epoch.keys[suite].keyPair.wipe())
+        wipeKeys(epoch)
       }
       return lives
     })
   }
+}
+
+function wipeKeys({ keys }: Pick<Epoch, 'keys'>): void {
+  SEAL_SUITES.forEach(suite => keys[suite].keyPair.wipe())
 }
 
 type EpochDraft = Pick<Epoch, 'statement' | 'keys' | 'receiptKey'>

@@ -33,6 +33,11 @@ export interface EnclaveProgramInit {
 
 type Reply = Partial<Omit<EnclaveReply, 'id'>>
 
+/** Jobs held at a time, waiting ones included; a host that keeps to its slots never comes near. */
+const MAX_JOBS = 512
+/** Bytes of all sealed requests held at a time. What is made of one in the enclave is a small multiple of it. */
+const MAX_HELD_BYTES = 64 * 1024 * 1024
+
 const GPU_CHOICES: readonly string[] = ['auto', 'cuda', 'vulkan', 'metal', 'off']
 
 /** The trusted program behind its pipe: every request of the host comes in through {@link handle}. */
@@ -42,6 +47,7 @@ export class EnclaveProgram {
   readonly #epochs: Epochs
   readonly #bootId = toHex(randomBytes(16))
   readonly #jobs = new Map<number, SealedJob>()
+  #heldBytes = 0
   #engine: Engine | undefined
   #evidence: EvidenceSource | undefined
   #loading = false
@@ -176,6 +182,8 @@ export class EnclaveProgram {
       if (this.#jobs.has(id)) {
         throw new PeerError('MESSAGE_MALFORMED', `A job is running under id ${id}`)
       }
+      const { byteLength } = request.sealedRequest
+      this.#requireRoom(byteLength)
       const job = new SealedJob(
         {
           clock: this.#components.clock,
@@ -187,14 +195,25 @@ export class EnclaveProgram {
         request
       )
       this.#jobs.set(id, job)
+      this.#heldBytes += byteLength
       try {
         const { bytes, signature, finishReason } = await job.run()
         this.#reply(id, { ended: { receipt: bytes, receiptSignature: signature, finishReason } })
       } finally {
         this.#jobs.delete(id)
+        this.#heldBytes -= byteLength
       }
     } catch (err) {
       this.#fail(id, toJobFault(err))
+    }
+  }
+
+  #requireRoom(byteLength: number): void {
+    if (this.#jobs.size >= MAX_JOBS || this.#heldBytes + byteLength > MAX_HELD_BYTES) {
+      throw new EnvironmentError(
+        'ENCLAVE_FULL',
+        `The enclave holds ${this.#jobs.size} jobs of ${this.#heldBytes} bytes: at most ${MAX_JOBS} of ${MAX_HELD_BYTES}. Wait until one has ended`
+      )
     }
   }
 
