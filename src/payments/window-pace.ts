@@ -45,8 +45,8 @@ export interface Pace {
   readonly stalledAtMs: number | undefined
 }
 
-/** Below this, vouchers would be more work than they save in risk. */
-const SMALLEST_WINDOW = 8
+/** Below this, vouchers would be more work than they save in risk: two durable writes for a dozen tokens. */
+const SMALLEST_WINDOW = 24
 /** A rate is measured over at least so long: tokens come in bursts. */
 const SPAN_MS = 100
 /** Links and models are not steady. */

@@ -31,7 +31,7 @@ const link = fc
 describe('payment pace', () => {
   it('starts small on a fast link, and with what a slow one needs, never beyond the limit', () => {
     const window = (init: Parameters<typeof startPace>[0]): number => startPace(init).windowTokens
-    assert.equal(window({ maxTokens: 32, roundTripMs: 1, tokensPerSecond: 20 }), 8)
+    assert.equal(window({ maxTokens: 32, roundTripMs: 1, tokensPerSecond: 20 }), 24)
     assert.equal(window({ maxTokens: 32, roundTripMs: 200, tokensPerSecond: 40 }), 24)
     assert.equal(window({ maxTokens: 32, roundTripMs: 900, tokensPerSecond: 100 }), 32)
     assert.equal(window({ maxTokens: 3, roundTripMs: 900, tokensPerSecond: 100 }), 3)
@@ -106,8 +106,8 @@ describe('payment pace', () => {
 
   it('grows after a wait, and shrinks again when it is not needed any more', () => {
     let pace = startPace({ maxTokens: 64, roundTripMs: 5, tokensPerSecond: 20 })
-    assert.equal(pace.windowTokens, 8)
-    for (const expected of [16, 32, 64, 64]) {
+    assert.equal(pace.windowTokens, 24)
+    for (const expected of [48, 64, 64]) {
       pace = paceAfterStall(pace, 0)
       assert.equal(pace.windowTokens, expected)
     }
@@ -117,7 +117,7 @@ describe('payment pace', () => {
       nowMs += 50
       pace = paceAfterChunk(pace, 1, nowMs)
     }
-    assert.equal(pace.windowTokens, 8)
+    assert.equal(pace.windowTokens, 24)
   })
 
   it('has less at risk than a fixed window and waits less, on links near and far', () => {
