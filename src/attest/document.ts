@@ -7,6 +7,9 @@ export type Reader<T> = (value: unknown, name: string) => T
 /** Why a document was refused; `decodeDocument` turns it into a coded error. */
 export class DocumentFault extends Error {}
 
+/** No document has half as many levels; what is read later by whoever knows its fields may come with any number. */
+const MAX_DEPTH = 16
+
 /** How a signed document is named and limited. */
 export interface DocumentKind {
   /** For messages, e.g. `Statement`. */
@@ -43,7 +46,11 @@ export function decodeDocument<T extends object>(kind: DocumentKind, bytes: Uint
   return document
 }
 
-/** RFC 8785 bytes of a document; fields that are undefined are left out. */
+/**
+ * RFC 8785 bytes of a document; fields that are undefined are left out.
+ *
+ * @throws {DocumentFault} if it is nested too deep
+ */
 export function canonicalBytes(document: object): Uint8Array {
   return new Uint8Array(Buffer.from(canonicalJson(withoutUndefined(document))))
 }
@@ -185,13 +192,16 @@ function shown(value: unknown): string {
   return json.length > 40 ? `${json.slice(0, 40)}…` : json
 }
 
-function withoutUndefined(value: unknown): CanonicalValue {
+function withoutUndefined(value: unknown, depth = 0): CanonicalValue {
+  if (depth > MAX_DEPTH) {
+    throw new DocumentFault(`A document has more than ${MAX_DEPTH} levels`)
+  }
   if (Array.isArray(value)) {
-    return value.map(withoutUndefined)
+    return value.map(item => withoutUndefined(item, depth + 1))
   }
   if (typeof value === 'object' && value !== null) {
     const present = Object.entries(value).filter(([, field]) => field !== undefined)
-    return Object.fromEntries(present.map(([key, field]) => [key, withoutUndefined(field)]))
+    return Object.fromEntries(present.map(([key, field]) => [key, withoutUndefined(field, depth + 1)]))
   }
   return value as CanonicalValue
 }

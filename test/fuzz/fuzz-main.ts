@@ -1,9 +1,11 @@
 import { parseArgs } from 'node:util'
+import { attestTarget } from './attest-target.ts'
 import { ChannelTarget } from './channel-target.ts'
 import { type FuzzTarget, runFuzz } from './run-fuzz.ts'
 
 const TARGETS: Readonly<Record<string, () => Promise<FuzzTarget>>> = {
-  channel: () => ChannelTarget.create()
+  channel: () => ChannelTarget.create(),
+  attest: attestTarget
 }
 
 const USAGE = `npm run fuzz -- <${Object.keys(TARGETS).join('|')}> [--frames 1000000] [--seed 1] [--from 0]`
@@ -28,7 +30,8 @@ async function main(): Promise<number> {
   }
   const init = { frames: frames ?? 0, seed: seed ?? 0, from: from ?? 0 }
   try {
-    const report = await runFuzz(await create(), {
+    const target = await create()
+    const report = await runFuzz(target, {
       ...init,
       onProgress: done => console.log(`${name}: ${done} of ${init.frames} messages (seed ${init.seed})`)
     })
@@ -43,7 +46,12 @@ async function main(): Promise<number> {
       console.log(`${String(count).padStart(9)}  ${outcome}`)
     }
     console.log(`live heap ${mib(report.heapWarm)} MiB once warm, ${mib(report.heapEnd)} MiB at the end`)
-    console.log('nothing crashed, hung, grew, or changed a balance')
+    const words = [...report.outcomes.keys()].flatMap(outcome => outcome.split(' '))
+    const never = target.codes?.filter(code => !words.includes(code)) ?? []
+    if (never.length > 0) {
+      console.log(`never reached: ${never.join(', ')}`)
+    }
+    console.log('nothing crashed, hung, grew, held that should not, or changed what it may not')
     return 0
   } catch (err) {
     console.error(err instanceof Error ? err.message : err)

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { FuzzRandom } from './random.ts'
+import { Watchdog } from './watchdog.ts'
 
 /** Something that takes hostile messages. */
 export interface FuzzTarget {
@@ -9,6 +10,14 @@ export interface FuzzTarget {
   feed(random: FuzzRandom): Promise<string>
   /** All that no hostile message may change, as text. */
   fingerprint(): string
+  /** Codes that a long run should reach; it says which it did not. */
+  readonly codes?: readonly string[]
+  /**
+   * The longest that one message may take, milliseconds.
+   *
+   * @default 10_000
+   */
+  readonly limitMs?: number
 }
 
 export interface FuzzInit {
@@ -47,6 +56,9 @@ const HEAP_SLACK = 4 * 1024 * 1024
 /** One message may not take longer: it would hang a node. */
 const HANG_MS = 10_000
 
+/** What a watchdog adds for a machine that does other things too, milliseconds. */
+const SLACK_MS = 20_000
+
 /**
  * Feeds messages and compares the fingerprint after each.
  *
@@ -54,6 +66,16 @@ const HANG_MS = 10_000
  *   not ours, hung, or if memory grew
  */
 export async function runFuzz(target: FuzzTarget, init: FuzzInit): Promise<FuzzReport> {
+  const { limitMs = HANG_MS } = target
+  const watchdog = new Watchdog(limitMs + SLACK_MS, init.seed)
+  try {
+    return await feedAll(target, init, limitMs, watchdog)
+  } finally {
+    await watchdog.stop()
+  }
+}
+
+async function feedAll(target: FuzzTarget, init: FuzzInit, limitMs: number, watchdog: Watchdog): Promise<FuzzReport> {
   const { seed, from, frames, onProgress } = init
   const outcomes = new Map<string, number>()
   const surfaces = new Map<string, SurfaceReport>()
@@ -64,14 +86,17 @@ export async function runFuzz(target: FuzzTarget, init: FuzzInit): Promise<FuzzR
   let heapWarm = 0
   for (let index = from; index < from + frames; index++) {
     const at = `message ${index} of seed ${seed}`
+    watchdog.begins(index)
     const fedMs = performance.now()
-    const outcome = await withinLimit(target.feed(new FuzzRandom(seed, index)), at).catch((err: unknown) => {
+    const outcome = await withinLimit(target.feed(new FuzzRandom(seed, index)), at, limitMs).catch((err: unknown) => {
       throw new assert.AssertionError({
         message: `${at}: ${err instanceof Error ? (err.stack ?? err.message) : String(err)}`
       })
     })
     outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
-    addTo(surfaces, outcome.split(' ', 1)[0] ?? '', performance.now() - fedMs)
+    const tookMs = performance.now() - fedMs
+    assert.ok(tookMs < limitMs, `${at} took ${tookMs.toFixed(0)} ms (${outcome})`)
+    addTo(surfaces, outcome.split(' ', 1)[0] ?? '', tookMs)
     assert.equal(target.fingerprint(), before, `${at} changed something (${outcome})`)
     if (index === warmAt) {
       heapWarm = await liveHeap()
@@ -106,10 +131,10 @@ async function liveHeap(): Promise<number> {
   return heapUsed + external
 }
 
-async function withinLimit<T>(task: Promise<T>, at: string): Promise<T> {
+async function withinLimit<T>(task: Promise<T>, at: string, limitMs: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const hang = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${at} was not answered within ${HANG_MS} ms`)), HANG_MS)
+    timer = setTimeout(() => reject(new Error(`${at} was not answered within ${limitMs} ms`)), limitMs)
   })
   try {
     return await Promise.race([task, hang])

@@ -67,10 +67,12 @@ export const isvLevels: Reader<IsvLevel[]> = someOf(object<IsvLevel>({ tcb: obje
 export function readSignedJson<T>(json: string, name: string, read: Reader<T>): T {
   try {
     const value: unknown = JSON.parse(json)
+    const document = read(value, name)
+    // After its shape: what is nested without end cannot be written.
     if (JSON.stringify(value) !== json) {
       throw new DocumentFault(`${name} is not in the form that Intel writes`)
     }
-    return read(value, name)
+    return document
   } catch (cause) {
     // The parser's own message quotes the input.
     const why = cause instanceof DocumentFault ? errorMessage(cause) : `${name} is not JSON`

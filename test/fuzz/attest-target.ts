@@ -1,0 +1,36 @@
+import { AttestationError, PeerError } from '../../src/core/errors.ts'
+import { documentSeeds, LOG } from './attest/document-seeds.ts'
+import { documentSurfaces } from './attest/document-surfaces.ts'
+import { gpuSurfaces } from './attest/gpu-surfaces.ts'
+import { SeededPlatform } from './attest/seeded-platform.ts'
+import { signedTdxSurface } from './attest/signed-surfaces.ts'
+import { snpSurfaces } from './attest/snp-surfaces.ts'
+import { TdxSeeds } from './attest/tdx-seeds.ts'
+import { tdxSurfaces } from './attest/tdx-surfaces.ts'
+import { X509Seeds } from './attest/x509-seeds.ts'
+import { x509Surfaces } from './attest/x509-surfaces.ts'
+import { documentedCodes, SurfaceTarget } from './surface.ts'
+
+/**
+ * All that reads or judges what somebody else calls evidence: certificates, revocation lists, quotes and reports of every
+ * vendor, collateral, golden measurements, event logs, statements, receipts and their files. Nothing but a coded refusal
+ * may come out, and nothing that was changed may hold.
+ */
+export async function attestTarget(): Promise<SurfaceTarget> {
+  const platform = new SeededPlatform()
+  const surfaces = [
+    ...x509Surfaces(new X509Seeds(platform)),
+    ...tdxSurfaces(new TdxSeeds(platform, [LOG.log])),
+    signedTdxSurface(platform),
+    ...snpSurfaces(),
+    ...gpuSurfaces(),
+    ...documentSurfaces(await documentSeeds(platform))
+  ]
+  const codes = documentedCodes(/^(?:ATTESTATION|RECEIPT)_/, 'attestation')
+  // Messages around evidence are the peer's.
+  return new SurfaceTarget(
+    surfaces,
+    codes,
+    err => err instanceof AttestationError || (err instanceof PeerError && err.code.startsWith('MESSAGE_'))
+  )
+}
