@@ -47,7 +47,7 @@ export class HostProcess {
     })
     const host = new HostProcess(cli)
     try {
-      await until(() => host.#event('ready') !== undefined || cli.child.exitCode !== null, 30_000)
+      await until(() => host.#event('ready') !== undefined || cli.child.exitCode !== null, 90_000)
       const [enclavePid] = descendants(host.pid)
       host.#enclavePid = enclavePid ?? 0
       return host
@@ -71,7 +71,7 @@ export class HostProcess {
   }
 
   async published(): Promise<void> {
-    await until(() => this.#event('published') !== undefined, 30_000)
+    await until(() => this.#event('published') !== undefined, 90_000)
   }
 
   /** As Ctrl-C does: in order, so that everything pending is on disk. */

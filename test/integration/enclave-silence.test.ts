@@ -9,6 +9,7 @@ import { defaultModelPath, openLlamaEngine } from '../../src/inference/index.ts'
 import { type OpenedAnswer, openAnswer, PROVIDER_PEER_ID, sealQuestion } from '../support/sealed-question.ts'
 import { useTempFolder } from '../support/temp-folder.ts'
 
+const TRACER = 'strace'
 /** System calls that leave something behind, or reach out. */
 const TRACED =
   'open,openat,openat2,creat,mkdir,mkdirat,rename,renameat,renameat2,link,linkat,symlink,symlinkat,truncate,ftruncate,mknod,mknodat,memfd_create,socket,connect,bind,execve'
@@ -66,12 +67,12 @@ describe('an enclave that answers', function () {
   })
 
   it('opens nothing for writing, makes no file and no connection, as the kernel sees it', async function () {
-    if (spawnSync('strace', ['-qq', '-o', '/dev/null', 'true']).status !== 0) {
+    if (spawnSync(TRACER, ['-qq', '-o', '/dev/null', 'true']).status !== 0) {
       console.log('      SKIPPED: strace is not here, or may not trace: whether the enclave writes was not watched')
       this.skip()
     }
     const [script, log] = [join(folder(), 'node'), join(folder(), 'calls')]
-    writeFileSync(script, `#!/bin/sh\nexec strace -f -qq -o ${log} -e trace=${TRACED} ${process.execPath} "$@"\n`)
+    writeFileSync(script, `#!/bin/sh\nexec ${TRACER} -f -qq -o ${log} -e trace=${TRACED} ${process.execPath} "$@"\n`)
     chmodSync(script, 0o755)
     const real = process.execPath
     let starting: Promise<Enclave>
