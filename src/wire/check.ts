@@ -30,6 +30,8 @@ export function requireBytes(name: string, field: string, value: Uint8Array, len
 
 export function requireText(name: string, field: string, value: string, maxLength: number): void {
   requireField(name, field, value.length <= maxLength, `at most ${maxLength} characters`)
+  // The reader of Protocol Buffers lets halves of surrogate pairs through, which are no text.
+  requireField(name, field, !/\p{Surrogate}/u.test(value), 'text in UTF-8')
 }
 
 /** An amount as it travels: big-endian without leading zeros, empty for zero. */

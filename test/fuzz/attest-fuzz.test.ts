@@ -24,7 +24,7 @@ describe('fuzzed evidence', () => {
       'evidence read tdx',
       'verify-attestation ATTESTATION_COSIGNATURE_INVALID',
       'receipt RECEIPT_SIGNATURE_INVALID',
-      'receipt-file held signature',
+      'receipt-file RECEIPT_FILE_INVALID',
       'attestation-file read',
       'attest-message read'
     ]) {

@@ -2,10 +2,12 @@ import { parseArgs } from 'node:util'
 import { attestTarget } from './attest-target.ts'
 import { ChannelTarget } from './channel-target.ts'
 import { type FuzzTarget, runFuzz } from './run-fuzz.ts'
+import { sealTarget } from './seal-target.ts'
 
 const TARGETS: Readonly<Record<string, () => Promise<FuzzTarget>>> = {
   channel: () => ChannelTarget.create(),
-  attest: attestTarget
+  attest: attestTarget,
+  seal: sealTarget
 }
 
 const USAGE = `npm run fuzz -- <${Object.keys(TARGETS).join('|')}> [--frames 1000000] [--seed 1] [--from 0]`
