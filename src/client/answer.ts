@@ -89,7 +89,7 @@ export async function* answer(
         ...(sealed.body.kind === 'later' ? { laterBody: sealed.sealedRequest } : {}),
         firstVoucher,
         bounds,
-        pace,
+        ...(settings.privacy === 'strict' ? {} : { pace }),
         stallTimeoutMs: settings.stallTimeoutMs,
         privacy: settings.privacy
       }
@@ -139,11 +139,17 @@ export async function* answer(
   }
 }
 
-function jobBounds({ terms }: ReadyJob, { requestBytes, maxTokens, maxWindowTokens }: AnswerSettings): JobBounds {
+function jobBounds(
+  { terms }: ReadyJob,
+  { requestBytes, maxTokens, maxWindowTokens, privacy }: AnswerSettings
+): JobBounds {
+  const windowTokens = Math.min(terms.windowTokens, maxWindowTokens)
   return {
     prices: terms.prices,
     requestBytes,
-    windowTokens: Math.min(terms.windowTokens, maxWindowTokens),
+    windowTokens,
+    // A step is paid as soon as the one before came: asked for, it would show when it was made.
+    ...(privacy === 'strict' ? { lowTokens: windowTokens } : {}),
     openingTokens: Math.min(terms.windowTokens, MAX_OPENING_TOKENS),
     maxCompletionTokens: maxTokens
   }

@@ -238,7 +238,9 @@ export class JobRun {
       this.#complete = true
     }
     this.#payments.delivered(usage, this.#complete)
-    this.#upward?.answer()
+    if (!this.#components.opener.finished) {
+      this.#upward?.answer()
+    }
     return event?.type === 'text' ? { type: 'text', bytes: event.text } : undefined
   }
 

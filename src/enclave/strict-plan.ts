@@ -4,6 +4,12 @@ export const TICK_MS = 100
 /** Completion tokens that become visible to the host together in the mode `strict`. */
 export const STRICT_STEP_TOKENS = 32
 
+/**
+ * Ticks between two such steps, at least: the payment for one is under way while the next is made, and a provider that
+ * has to ask for it would show when that was.
+ */
+export const STEP_TICKS = 2
+
 /** No answer in the mode `strict` has fewer frames: it covers a short prompt's evaluation on a slow machine. */
 const MIN_TICKS = 16
 
@@ -25,8 +31,7 @@ const REQUEST_BYTES_PER_TOKEN = 32
  * @param tokensPerSecond the enclave's self-test
  */
 export function plannedTicks(maxTokens: number, requestBytes: number, tokensPerSecond: number): number {
-  // One step at each tick is the most that is ever made visible.
-  const tokensPerTick = Math.min((tokensPerSecond * TICK_MS) / 1_000, STRICT_STEP_TOKENS)
+  const tokensPerTick = Math.min((tokensPerSecond * TICK_MS) / 1_000, STRICT_STEP_TOKENS / STEP_TICKS)
   const ticks = (MARGIN * (maxTokens + requestBytes / REQUEST_BYTES_PER_TOKEN)) / tokensPerTick
   return 2 ** Math.ceil(Math.log2(Math.min(MAX_TICKS, Math.max(MIN_TICKS, ticks))))
 }

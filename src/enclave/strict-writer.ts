@@ -2,7 +2,7 @@ import type { TokenUsage } from '../core/price.ts'
 import { FRAME_PAYLOAD_BYTES, type ResponseSealer } from '../seal/index.ts'
 import { ANSWER_TEXT_OVERHEAD, encodeAnswerEvent } from '../wire/answer-event.ts'
 import type { AnswerOutput, SendChunk } from './answer-output.ts'
-import { STRICT_STEP_TOKENS, TICK_MS } from './strict-plan.ts'
+import { STEP_TICKS, STRICT_STEP_TOKENS, TICK_MS } from './strict-plan.ts'
 import { systemTiming, type Timing } from './timing.ts'
 
 const MAX_FRAME_TEXT = FRAME_PAYLOAD_BYTES - ANSWER_TEXT_OVERHEAD
@@ -35,6 +35,8 @@ export class StrictWriter implements AnswerOutput {
   #delivered: TokenUsage = this.#usage
   #ticks: number
   #sent = 0
+  /** The frame with which the count rose last. */
+  #steppedAt = Number.NEGATIVE_INFINITY
   #startedMs: number | undefined
   #cancelTimer: () => void = () => undefined
   #closing = false
@@ -121,7 +123,10 @@ export class StrictWriter implements AnswerOutput {
   }
 
   #tick(): void {
-    const next = this.#queue.shift()
+    const next = this.#mayStep() ? this.#queue.shift() : undefined
+    if (next !== undefined && next.usage.completionTokens > this.#delivered.completionTokens) {
+      this.#steppedAt = this.#sent
+    }
     const isLast = this.#isLast()
     this.#delivered = next?.usage ?? this.#delivered
     const frames = this.#components.sealer.seal(next?.payload ?? DUMMY, isLast)
@@ -137,6 +142,12 @@ export class StrictWriter implements AnswerOutput {
     // On the grid of the first frame: a late one must not move those after it, and how late it was tells nothing more.
     const dueMs = (this.#startedMs ?? 0) + this.#sent * TICK_MS
     this.#cancelTimer = this.#timing.after(Math.max(0, dueMs - this.#timing.nowMs()), () => this.#tick())
+  }
+
+  /** Whether what waits first may go out: a step not too soon after the one before. */
+  #mayStep(): boolean {
+    const isStep = (this.#queue[0]?.usage.completionTokens ?? 0) > this.#delivered.completionTokens
+    return !isStep || this.#sent - this.#steppedAt >= STEP_TICKS
   }
 
   /** Whether the frame being made ends the answer. At the end of the plan an answer that is not over gets as long again. */

@@ -16,7 +16,8 @@ describe('job run in the mode strict', () => {
   let reading: Promise<unknown>
 
   beforeEach(async () => {
-    bench = await new Bench().setUp({ privacy: 'strict' })
+    // As `answer.ts` does in this mode.
+    bench = await new Bench().setUp({ privacy: 'strict', bounds: { ...BOUNDS, lowTokens: WINDOW } })
     reading = bench.read()
     assert.equal((await bench.heard())?.type, 'open')
   })
@@ -35,6 +36,17 @@ describe('job run in the mode strict', () => {
     await bench.say(DONE)
     await reading
     assert.ok(bench.run.paid >= tokenCost(BOUNDS.prices, counts(2 * WINDOW)))
+  })
+
+  it('has paid for the next step before it comes, from the prompt on: nobody has to ask', async () => {
+    for (const tokens of [0, WINDOW, WINDOW, 2 * WINDOW, 2 * WINDOW, 3 * WINDOW]) {
+      await bench.chunk('x', counts(tokens))
+      assert.ok(await bench.heard())
+      assert.ok(bench.run.paid >= tokenCost(BOUNDS.prices, counts(tokens + WINDOW)), `after ${tokens}`)
+    }
+    await bench.end(counts(3 * WINDOW))
+    await bench.say(DONE)
+    await reading
   })
 
   it('pays at once what the provider waits for', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import type { TokenUsage } from '../../../src/core/price.ts'
-import { plannedTicks, STRICT_STEP_TOKENS, TICK_MS } from '../../../src/enclave/strict-plan.ts'
+import { plannedTicks, STEP_TICKS, STRICT_STEP_TOKENS, TICK_MS } from '../../../src/enclave/strict-plan.ts'
 import { StrictWriter } from '../../../src/enclave/strict-writer.ts'
 import { ResponseKey, responseOpener, responseSealer } from '../../../src/seal/index.ts'
 import { decodeAnswerEvent } from '../../../src/wire/answer-event.ts'
@@ -94,6 +94,16 @@ describe('strict writer', () => {
     const counts = [...new Set(frames.map(({ usage }) => usage.completionTokens))]
     assert.deepEqual(counts, [0, STRICT_STEP_TOKENS, 2 * STRICT_STEP_TOKENS, 3 * STRICT_STEP_TOKENS, 100])
     assert.ok(frames.every(({ usage }) => usage.promptTokens === 7))
+  })
+
+  it('leaves a tick between two steps, however fast the model is', async () => {
+    const { frames } = await answered(
+      Array.from({ length: 160 }, (): Token => ['ab ', 0]),
+      64
+    )
+    const counts = frames.map(({ usage }) => usage.completionTokens)
+    const steps = counts.flatMap((count, at) => (at > 0 && count > (counts[at - 1] ?? 0) ? [at] : []))
+    assert.deepEqual(steps, [1, 3, 5, 7, 9])
   })
 
   it('never sends text before the tokens it is made of are counted', async () => {
@@ -211,7 +221,7 @@ describe('the plan of a strict answer', () => {
       fc.property(tokens, request, fc.double({ min: 1, max: 5_000, noNaN: true }), (maxTokens, bytes, speed) => {
         const ticks = plannedTicks(maxTokens, bytes, speed)
         assert.ok(ticks >= 16 && ticks <= 4_096 && Number.isInteger(Math.log2(ticks)))
-        const effective = Math.min(speed, (STRICT_STEP_TOKENS * 1_000) / TICK_MS)
+        const effective = Math.min(speed, (STRICT_STEP_TOKENS * 1_000) / TICK_MS / STEP_TICKS)
         assert.ok(ticks === 4_096 || ticks * TICK_MS >= (2 * maxTokens * 1_000) / effective - 1e-6)
         assert.ok(ticks === 16 || ticks * TICK_MS <= (4 * (maxTokens + bytes / 32) * 1_000) / effective + 1e-6)
       })
@@ -220,7 +230,7 @@ describe('the plan of a strict answer', () => {
 
   it('is what the documents say', () => {
     assert.equal(plannedTicks(400, 1_024, 50), 256)
-    assert.equal(plannedTicks(400, 1_024, 1_300), 32)
+    assert.equal(plannedTicks(400, 1_024, 1_300), 64)
     assert.equal(plannedTicks(4_096, 1_024, 50), 2_048)
     assert.equal(plannedTicks(2 ** 32 - 1, 1_024, 50), 4_096)
   })
