@@ -71,6 +71,9 @@ const VERSION = 'cocoon/stored-receipt/2'
 // Evidence in base64, receipt and statement indented, and the rest.
 const MAX_FILE_BYTES = 2 * (LIMITS.evidenceBytes + LIMITS.receiptBytes + LIMITS.statementBytes) + 4096
 
+/** A year: no channel has a longer period, and terms without a channel have no address to compare. */
+const MAX_CHALLENGE_SECONDS = 31_536_000
+
 interface StoredVoucherFile {
   channel: string
   openedLt: string
@@ -113,7 +116,7 @@ const readFile = object<StoredReceiptFile>({
         payeeKey: hex(32),
         payeeAddress: rawAddress,
         salt: decimal(MAX_UINT64),
-        challengeSeconds: integer(0, 0xffff_ffff)
+        challengeSeconds: integer(1, MAX_CHALLENGE_SECONDS)
       })
     })
   ) as Reader<StoredVoucherFile>

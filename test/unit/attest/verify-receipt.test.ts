@@ -137,6 +137,9 @@ describe('stored receipt', () => {
       'null',
       file.replace('receipt/2"', 'receipt/1"'),
       file.padEnd(1_000_000),
+      file.replace('"challengeSeconds": 3600', '"challengeSeconds": 0'),
+      file.replace('"challengeSeconds": 3600', '"challengeSeconds": 31536001'),
+      file.replace('"modelDigests": [', `"modelDigests": [${'['.repeat(3_000)}${']'.repeat(3_000)},`),
       '['.repeat(100_000)
     ]) {
       assert.throws(() => decodeStoredReceipt(bad), { code: 'RECEIPT_FILE_INVALID' })
