@@ -22,6 +22,10 @@ export function tdxSurfaces(seeds: TdxSeeds): Surface[] {
   const layouts = new Map(seeds.quotes.map(layout => [layout.bytes, layout]))
   const verify = (verifier: TdxVerifier, input: SoundQuote): { signedBodyDigest: Uint8Array } =>
     input.kind === 'sgx' ? verifier.verifySgx(input) : verifier.verifyTdx(input)
+  // What it remembers must not depend on the inputs before: any one must be found again by its number.
+  for (const sound of seeds.sound) {
+    verify(remembering, sound)
+  }
   const platforms = seeds.sound.map(({ quote }) => ({ quote: parseQuote(quote), platform: quotePlatform(quote) }))
   const logs = seeds.eventLogs.map(({ bytes }) => replayEventLog(parseEventLog(bytes)).map(toHex).join())
   return [
