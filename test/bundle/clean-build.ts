@@ -19,7 +19,11 @@ export interface BuiltBundle {
   listing: string
 }
 
-/** The commit that is checked out, and whether anything tracked differs from it. */
+/**
+ * The commit that is checked out, and whether anything tracked differs from it.
+ *
+ * @throws {Error} where there is no git, or this is no checkout
+ */
 export function checkedOut(): { commit: string; clean: boolean } {
   const git = (...args: string[]): string => execFileSync('git', args, { cwd: projectRoot(), encoding: 'utf8' }).trim()
   return { commit: git('rev-parse', 'HEAD'), clean: git('status', '--porcelain', '--untracked-files=no') === '' }

@@ -50,10 +50,23 @@ export class TraceFinder {
     for (let at = 0; at < words.length; at++) {
       const gram = words[at] as number
       const slot = Math.imul(gram, MIX) >>> TABLE_SHIFT
-      if (((table[slot >>> 5] as number) & (1 << (slot & 31))) !== 0) {
+      if (((table[slot >>> 5] as number) & (1 << (slot & 31))) !== 0 && this.#goesOn(hay, at * GRAM_BYTES)) {
         this.#look(hay, at * GRAM_BYTES, gram, reached, onTrace)
       }
     }
+  }
+
+  /** Of a window, three bytes more than the word follow at least: the word they end with must be known too. */
+  #goesOn(hay: Uint8Array, start: number): boolean {
+    const a = hay[start + 3]
+    const b = hay[start + 4]
+    const c = hay[start + 5]
+    const d = hay[start + 6]
+    if (a === undefined || b === undefined || c === undefined || d === undefined) {
+      return true
+    }
+    const slot = Math.imul(a | (b << 8) | (c << 16) | (d << 24), MIX) >>> TABLE_SHIFT
+    return ((this.#table[slot >>> 5] as number) & (1 << (slot & 31))) !== 0
   }
 
   #look(
