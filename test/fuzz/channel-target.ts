@@ -18,7 +18,7 @@ import { amount } from '../support/payment-pair.ts'
 import { WINDOW } from '../unit/provider/job-session-fixture.ts'
 import { MODEL_DIGEST, PRICES } from '../unit/provider/provider-fixture.ts'
 import { ChannelWorld, SENDERS } from './channel-world.ts'
-import { HostileStream } from './hostile-stream.ts'
+import { cut, HostileStream, lengthPrefix } from './hostile-stream.ts'
 import { mutate } from './mutate.ts'
 import type { FuzzRandom } from './random.ts'
 import type { FuzzTarget } from './run-fuzz.ts'
@@ -117,24 +117,7 @@ function hostile(random: FuzzRandom, corpus: readonly Uint8Array[], maxFrameByte
     const length = random.below(20) === 0 ? random.below(2 ** 28) : bytes.byteLength
     parts.push(lengthPrefix(length), bytes)
   }
-  const whole = Buffer.concat(parts)
-  const chunks: Uint8Array[] = []
-  for (let at = 0; at < whole.byteLength; ) {
-    const size = 1 + random.below(random.pick([3, 40, 5_000]))
-    chunks.push(Uint8Array.from(whole.subarray(at, at + size)))
-    at += size
-  }
-  return new HostileStream(chunks, maxFrameBytes)
-}
-
-function lengthPrefix(length: number): Uint8Array {
-  const bytes: number[] = []
-  let rest = length
-  while (rest >= 0x80) {
-    bytes.push((rest & 0x7f) | 0x80)
-    rest >>>= 7
-  }
-  return Uint8Array.from([...bytes, rest])
+  return new HostileStream(cut(random, Buffer.concat(parts), [3, 40, 5_000]), maxFrameBytes)
 }
 
 /** The code of a refusal. Anything that is not an error of ours is a bug that a stranger found. */

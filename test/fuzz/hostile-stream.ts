@@ -1,6 +1,7 @@
 import { type AbortOptions, throwIfAborted } from '../../src/core/abort.ts'
 import { decodeFrames } from '../../src/mesh/frames.ts'
 import type { MeshStream } from '../../src/mesh/index.ts'
+import type { FuzzRandom } from './random.ts'
 
 /** A stream whose peer has sent `bytes` already, cut in any way, and then ended. The node's own framing reads it. */
 export class HostileStream implements MeshStream {
@@ -24,6 +25,28 @@ export class HostileStream implements MeshStream {
   async close(): Promise<void> {}
 
   abort(): void {}
+}
+
+/** `whole` in pieces of 1 byte up to one of `sizes`. */
+export function cut(random: FuzzRandom, whole: Uint8Array, sizes: readonly number[]): Uint8Array[] {
+  const chunks: Uint8Array[] = []
+  for (let at = 0; at < whole.byteLength; ) {
+    const size = 1 + random.below(random.pick(sizes))
+    chunks.push(Uint8Array.from(whole.subarray(at, at + size)))
+    at += size
+  }
+  return chunks
+}
+
+/** The length before a frame: unsigned LEB128. */
+export function lengthPrefix(length: number): Uint8Array {
+  const bytes: number[] = []
+  let rest = length
+  while (rest >= 0x80) {
+    bytes.push((rest & 0x7f) | 0x80)
+    rest >>>= 7
+  }
+  return Uint8Array.from([...bytes, rest])
 }
 
 async function* arriving(chunks: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {

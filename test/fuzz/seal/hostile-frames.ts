@@ -1,4 +1,4 @@
-import { HostileStream } from '../hostile-stream.ts'
+import { cut, HostileStream, lengthPrefix } from '../hostile-stream.ts'
 import { mutate } from '../mutate.ts'
 import type { FuzzRandom } from '../random.ts'
 
@@ -14,22 +14,5 @@ export function hostileStream(
   })
   const all = Buffer.concat(parts)
   const whole = random.below(8) === 0 ? all.subarray(0, random.below(all.byteLength + 1)) : all
-  const chunks: Uint8Array[] = []
-  for (let at = 0; at < whole.byteLength; ) {
-    const size = 1 + random.below(random.pick([30, 700, 9_000]))
-    chunks.push(Uint8Array.from(whole.subarray(at, at + size)))
-    at += size
-  }
-  return new HostileStream(chunks, maxFrameBytes)
-}
-
-/** Unsigned LEB128. */
-export function lengthPrefix(length: number): Uint8Array {
-  const bytes: number[] = []
-  let rest = length
-  while (rest >= 0x80) {
-    bytes.push((rest & 0x7f) | 0x80)
-    rest >>>= 7
-  }
-  return Uint8Array.from([...bytes, rest])
+  return new HostileStream(cut(random, whole, [30, 700, 9_000]), maxFrameBytes)
 }

@@ -12,6 +12,7 @@ import {
 } from '../../../src/wire/job-stream.ts'
 import { LIMITS } from '../../../src/wire/limits.ts'
 import { decodeOffer, decodeOfferAnswer, encodeOffer, encodeOfferAnswer } from '../../../src/wire/offer.ts'
+import { cut } from '../hostile-stream.ts'
 import { mutate } from '../mutate.ts'
 import { mutateProto } from '../mutate-proto.ts'
 import type { FuzzRandom } from '../random.ts'
@@ -118,10 +119,8 @@ function cutAnywhere(random: FuzzRandom, corpus: readonly Uint8Array[]): string 
   }
   const decoder = new FrameDecoder(PIPE_BYTES)
   const got: Uint8Array[] = []
-  for (let at = 0; at < whole.length; ) {
-    const size = 1 + random.below(random.pick([5, 300, 5_000]))
-    got.push(...decoder.push(Uint8Array.from(whole.subarray(at, at + size))))
-    at += size
+  for (const chunk of cut(random, whole, [5, 300, 5_000])) {
+    got.push(...decoder.push(chunk))
   }
   const again = Buffer.concat(got.map(encodeFrame))
   assert.ok(
