@@ -14,7 +14,7 @@ const TRACER = 'strace'
 const TRACED =
   'open,openat,openat2,creat,mkdir,mkdirat,rename,renameat,renameat2,link,linkat,symlink,symlinkat,truncate,ftruncate,mknod,mknodat,memfd_create,socket,connect,bind,execve'
 /** A small program of llama.cpp's package that tries its library in a process of its own, before any question. */
-const LIBRARY_TEST = /^execve\("[^"]*node", \["[^"]*", "--no-warnings", "[^"]*node_modules\/node-lla/
+const LIBRARY_TEST = /^execve\("[^"]*node", \["[^"]*", "--no-warnings", "[^"]*node_modules\/node-llama-cpp\//
 
 const FOX = 'Tell me a story about a fox.'
 
@@ -72,7 +72,10 @@ describe('an enclave that answers', function () {
       this.skip()
     }
     const [script, log] = [join(folder(), 'node'), join(folder(), 'calls')]
-    writeFileSync(script, `#!/bin/sh\nexec ${TRACER} -f -qq -o ${log} -e trace=${TRACED} ${process.execPath} "$@"\n`)
+    writeFileSync(
+      script,
+      `#!/bin/sh\nexec ${TRACER} -f -qq -s 4096 -o ${log} -e trace=${TRACED} ${process.execPath} "$@"\n`
+    )
     chmodSync(script, 0o755)
     const real = process.execPath
     let starting: Promise<Enclave>
