@@ -61,7 +61,8 @@ describe('the words of a home’s wallet', () => {
     await rm(walletFile())
     await createKeyFile(homeFolder(path()), 'wallet', { seed: own.seed, words: other.words })
     await assert.rejects(exportWallet({ home: path() }), err => {
-      assert.doesNotMatch(errorMessage(err), new RegExp(other.words?.[0] ?? '^$'))
+      // One word of them may well be a word of the message.
+      assert.doesNotMatch(errorMessage(err), new RegExp(other.words?.slice(0, 3).join('\\W+') ?? '^$'))
       return (err as { code?: string }).code === 'KEY_FILE_CORRUPT'
     })
   })
