@@ -69,9 +69,16 @@ export function readJsonDocument(text: string): JsonDocument {
       at++
     }
   }
+  // Only for JSON: in anything else it would look for an end that does not come.
+  const expectMore = (): void => {
+    if (at >= text.length) {
+      throw new RangeError('A document to be damaged is not JSON')
+    }
+  }
   const string = (): void => {
     for (at++; text[at] !== '"'; at++) {
       at += text[at] === '\\' ? 1 : 0
+      expectMore()
     }
     at++
   }
@@ -85,6 +92,7 @@ export function readJsonDocument(text: string): JsonDocument {
       const close = open === '{' ? '}' : ']'
       at++
       for (space(); text[at] !== close; space()) {
+        expectMore()
         if (text[at] === ',') {
           at++
           space()

@@ -68,10 +68,11 @@ export function tdxSurfaces(seeds: TdxSeeds): Surface[] {
       weight: 12,
       feed: random => {
         const sound = random.pick(seeds.sound)
-        const fields: Record<string, string> = { ...sound.collateral }
+        const genuine: Readonly<Record<string, string>> = { ...sound.collateral }
+        const fields = { ...genuine }
         for (let count = 1 + Math.floor(random.below(5) / 4); count > 0; count--) {
           const name = random.pick(Object.keys(fields))
-          fields[name] = collateralString(random, name, fields[name] ?? '', random.pick(seeds.sound).collateral)
+          fields[name] = collateralString(random, name, genuine[name] ?? '', random.pick(seeds.sound).collateral)
         }
         const collateral = readCollateral(fields)
         verify(random.below(3) === 0 ? new TdxVerifier(1) : remembering, { ...sound, collateral })
