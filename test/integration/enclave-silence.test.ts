@@ -8,6 +8,7 @@ import { type Enclave, spawnEnclave } from '../../src/enclave/index.ts'
 import { defaultModelPath, openLlamaEngine } from '../../src/inference/index.ts'
 import { type OpenedAnswer, openAnswer, PROVIDER_PEER_ID, sealQuestion } from '../support/sealed-question.ts'
 import { useTempFolder } from '../support/temp-folder.ts'
+import { until } from '../support/until.ts'
 
 const TRACER = 'strace'
 /** System calls that leave something behind, or reach out. */
@@ -74,7 +75,7 @@ describe('an enclave that answers', function () {
     const [script, log] = [join(folder(), 'node'), join(folder(), 'calls')]
     writeFileSync(
       script,
-      `#!/bin/sh\nexec ${TRACER} -f -qq -s 4096 -o ${log} -e trace=${TRACED} ${process.execPath} "$@"\n`
+      `#!/bin/sh\nexec ${TRACER} -D -f -s 4096 -o ${log} -e trace=${TRACED} ${process.execPath} "$@"\n`
     )
     chmodSync(script, 0o755)
     const real = process.execPath
@@ -93,6 +94,8 @@ describe('an enclave that answers', function () {
     } finally {
       await enclave.stop()
     }
+    // The tracer stands beside the enclave, which is this process's own child, and writes to its end.
+    await until(() => new RegExp(`^${enclave.info.pid} +\\+\\+\\+ killed`, 'm').test(readFileSync(log, 'utf8')))
     const calls = readFileSync(log, 'utf8')
       .split('\n')
       .map(line => line.replace(/^\d+\s+/, ''))
