@@ -38,13 +38,15 @@ export function mutateLayout(random: FuzzRandom, corpus: readonly LaidOut[], big
 
 /** Another number that a reader may trip over. */
 export function changed(random: FuzzRandom, value: number, length: number): number {
-  switch (random.below(4)) {
+  switch (random.below(5)) {
     case 0:
       return value + random.pick([-64, -2, -1, 1, 2, 64])
     case 1:
       return random.below(length + 2)
     case 2:
       return random.uint32()
+    case 3:
+      return (value ^ (1 << random.below(32))) >>> 0
     default:
       return random.pick(EXTREMES)
   }

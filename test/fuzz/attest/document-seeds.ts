@@ -136,10 +136,10 @@ export async function documentSeeds(platform: SeededPlatform): Promise<DocumentS
   }
 }
 
-function tdQuote(platform: SeededPlatform, data: Uint8Array): Uint8Array {
+function tdQuote(platform: SeededPlatform, data: Uint8Array, configId = 0): Uint8Array {
   return platform.quote({
     body: body => {
-      body.fill(0xa1, 136, 184)
+      body.fill(0xa1, 136, 184).fill(configId, 184, 232)
       LOG.rtmrs.forEach((rtmr, i) => body.set(rtmr, 328 + i * 48))
       body.set(data, 520)
     }
@@ -170,7 +170,8 @@ function storedReceipt({ statement, evidence, peerSignature }: VerifyAttestation
 
 function recordedEvidence(platform: SeededPlatform): Uint8Array[] {
   const [snp, nvidia] = [snpVectors(), nvidiaVectors()]
-  const all: object[] = []
+  const configured = { quote: base64(tdQuote(platform, new Uint8Array(64), 1)), collateral: platform.collateral() }
+  const all: object[] = [{ type: 'tdx', version: 1, ...configured }]
   if (snp !== undefined) {
     const { report, certificates } = snp.coco
     const { leaf, ask, ark } = certificates
@@ -185,7 +186,7 @@ function recordedEvidence(platform: SeededPlatform): Uint8Array[] {
   }
   if (nvidia !== undefined) {
     const { report, chainPem, rims } = nvidia.gonvtrust
-    const cpu = { quote: base64(platform.quote()), collateral: platform.collateral() }
+    const cpu = { quote: base64(tdQuote(platform, new Uint8Array(64))), collateral: platform.collateral() }
     const gpus = [{ report: base64(report), chain: base64(Buffer.from(chainPem)), driverRim: 0, vbiosRim: 1 }]
     all.push({ type: 'tdx+gpu', version: 1, cpu, gpus, rims: [base64(rims.driver), base64(rims.vbios)] })
   }

@@ -17,6 +17,7 @@ import { nvidiaVectors } from '../../unit/attest/nvidia/vectors.ts'
 import { mutateDer, readDerDocument } from '../mutate-der.ts'
 import { type LaidOut, mutateLayout } from '../mutate-fields.ts'
 import { mutateLines, mutateXml } from '../mutate-text.ts'
+import type { FuzzRandom } from '../random.ts'
 import type { Surface } from '../surface.ts'
 
 const SMALL_XML =
@@ -115,7 +116,10 @@ export function gpuSurfaces(): Surface[] {
       name: 'rim',
       weight: 10,
       feed: random => {
-        const rim = verifyRim(mutateXml(random, texts), nowMs)
+        const rim = verifyRim(
+          random.below(8) === 0 ? otherSigners(random, random.pick(texts)) : mutateXml(random, texts),
+          nowMs
+        )
         assert.ok(genuine.includes(meaning(rim)), 'changed golden measurements hold')
         return 'held'
       }
@@ -150,6 +154,14 @@ export function gpuSurfaces(): Surface[] {
       feed: random => `read ${splitPem(mutateLines(random, chains), 5).length}`
     }
   ]
+}
+
+/** A certificate of the signature left out, or there twice. */
+function otherSigners(random: FuzzRandom, text: string): Uint8Array {
+  const found = [...text.matchAll(/<([a-z]*:?X509Certificate)>[^<]*<\/\1>/g)]
+  const { 0: element, index } = random.pick(found)
+  const copies = random.below(2) * 2
+  return Buffer.from(text.slice(0, index) + element.repeat(copies) + text.slice(index + element.length), 'latin1')
 }
 
 /** SPDM's headers, counts and sizes; the header of each measurement; the opaque fields. */

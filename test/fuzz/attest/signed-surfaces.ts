@@ -35,9 +35,15 @@ export function signedTdxSurface(platform: SeededPlatform): Surface {
   const identities = [readJsonDocument(JSON.stringify(qeIdentityOf()))]
   const fresh = platform.quote()
   const known = readCollateral(platform.collateral())
+  const sgx = readCollateral(
+    platform.collateral({
+      tcbInfo: JSON.stringify(tcbInfoOf({ version: 3 })),
+      qeIdentity: JSON.stringify(qeIdentityOf({ version: 3 }))
+    })
+  )
   return {
     name: 'signed-tdx',
-    weight: 5,
+    weight: 12,
     feed: random => {
       const policy = anyPolicy(random)
       const given = random.below(3)
@@ -49,7 +55,9 @@ export function signedTdxSurface(platform: SeededPlatform): Surface {
       const nowMs = MADE_NOW_MS + (random.below(6) === 0 ? (random.below(400) - 200) * DAY_MS : 0)
       const input = { quote, collateral, nowMs, policy, rootSha256: platform.rootSha256 }
       if (parseQuote(quote).version === 3) {
-        return `held ${new TdxVerifier(1).verifySgx(input).tcbStatus}`
+        const { attributes, tcbStatus } = new TdxVerifier(1).verifySgx({ ...input, collateral: sgx })
+        assert.equal((attributes[0] ?? 2) & 2, 0, 'an enclave in debug mode holds')
+        return `held ${tcbStatus}`
       }
       const verified = new TdxVerifier(1).verifyTdx(input)
       expectClosed(verified, policy)
@@ -97,10 +105,12 @@ function oddQuote(random: FuzzRandom, platform: SeededPlatform): Uint8Array {
       bytes.writeUInt8(random.below(2) === 0 ? bytes.readUInt8(at) ^ (1 << random.below(8)) : random.below(256), at)
     }
   }
-  const [from, size] = random.pick(BODY_FIELDS)
+  const version = random.pick([3, 4, 4, 5, 5] as const)
+  const [from, size] =
+    version === 3 ? ([48, 1] as const) : random.below(3) === 0 ? ([120, 8] as const) : random.pick(BODY_FIELDS)
   const where = random.below(5)
   return platform.quote({
-    version: random.pick([3, 4, 4, 5, 5]),
+    version,
     ...(where < 3 ? { body: (body: Buffer) => overwrite(body, from, size) } : {}),
     ...(where === 3
       ? {
