@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { systemClock } from '../../core/clock.ts'
+import { errorCode } from '../../core/errors.ts'
 import type { NanoTon } from '../../core/nano-ton.ts'
 import { type BatchPlan, planBatch, readJobs } from '../batch/batch-input.ts'
 import { type BatchReport, renderReport, reportError, reportObject } from '../batch/batch-report.ts'
@@ -127,8 +128,15 @@ async function providersOf(
   const found: AdvertisedProvider[] = []
   for (const modelDigestHex of digests) {
     const query = modelDigestHex === undefined ? {} : { modelDigestHex }
-    for await (const provider of client.providers(query, { signal, timeoutMs: SEARCH_TIMEOUT_MS })) {
-      found.push(provider)
+    try {
+      for await (const provider of client.providers(query, { signal, timeoutMs: SEARCH_TIMEOUT_MS })) {
+        found.push(provider)
+      }
+    } catch (err) {
+      // A provider may publish what it offers only after it met us: the jobs wait for it.
+      if (errorCode(err) !== 'NO_PROVIDERS') {
+        throw err
+      }
     }
   }
   return found
