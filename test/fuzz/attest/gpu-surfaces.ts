@@ -14,6 +14,7 @@ import { parseCertificate } from '../../../src/attest/x509/certificate.ts'
 import { splitPem } from '../../../src/attest/x509/pem.ts'
 import { toHex } from '../../../src/core/bytes.ts'
 import { nvidiaVectors } from '../../unit/attest/nvidia/vectors.ts'
+import { pemOf } from '../../unit/attest/x509/make-certificate.ts'
 import { mutateDer, readDerDocument } from '../mutate-der.ts'
 import { type LaidOut, mutateLayout } from '../mutate-fields.ts'
 import { mutateLines, mutateXml } from '../mutate-text.ts'
@@ -77,7 +78,8 @@ export function gpuSurfaces(): Surface[] {
       name: 'gpu-chain',
       weight: 10,
       feed: random => {
-        const device = verifyDeviceChain(mutateLines(random, chains), nowMs)
+        const chain = random.below(5) === 0 ? reordered(random, random.pick(chains)) : mutateLines(random, chains)
+        const device = verifyDeviceChain(chain, nowMs)
         assert.ok(
           devices.some(one => toHex(one.device.firmwareKey.tbs) === toHex(device.firmwareKey.tbs)),
           'a changed device holds'
@@ -154,6 +156,14 @@ export function gpuSurfaces(): Surface[] {
       feed: random => `read ${splitPem(mutateLines(random, chains), 5).length}`
     }
   ]
+}
+
+/** The certificates of a chain, with one of them left out or in the place of another. */
+function reordered(random: FuzzRandom, pem: string): string {
+  const ders = splitPem(pem.replaceAll('----------', '-----\n-----'), 5)
+  const at = random.below(ders.length)
+  ders.splice(at, 1, ...(random.below(2) === 0 ? [] : [random.pick(ders)]))
+  return ders.map(pemOf).join('')
 }
 
 /** A certificate of the signature left out, or there twice. */
