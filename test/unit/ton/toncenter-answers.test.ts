@@ -157,7 +157,8 @@ describe('answers of a server', () => {
   })
 
   it('with altered bytes of a cell are read or refused', () => {
-    const bytes = Buffer.from(String(transactions[0]?.['data']), 'base64')
+    const [first] = transactions as [Json]
+    const bytes = Buffer.from(String(first['data']), 'base64')
     fc.assert(
       fc.property(fc.nat(bytes.length - 1), fc.integer({ min: 1, max: 255 }), (at, flip) => {
         const altered = Buffer.from(bytes)
@@ -165,8 +166,8 @@ describe('answers of a server', () => {
         const data = altered.toString('base64')
         try {
           // Flags of the container may be different: the transaction may not.
-          const [tx] = readTransactions([{ ...transactions[0], data }], HASH, 10)
-          assert.equal(tx?.hash().toString('base64'), (transactions[0]?.['transaction_id'] as Json)['hash'])
+          const [tx] = readTransactions([{ ...first, data }], HASH, 10)
+          assert.equal(tx?.hash().toString('base64'), (first['transaction_id'] as Json)['hash'])
         } catch (err) {
           assert.ok(err instanceof AbsurdAnswer)
         }
