@@ -30,6 +30,11 @@ export interface CanaryInit {
    * @default 24
    */
   words?: number
+  /**
+   * Stop after this many, though no story was long enough.
+   * @default 6
+   */
+  questions?: number
 }
 
 /** What one look at a process's memory found. */
@@ -169,9 +174,9 @@ async function askAll(
   }
   let failure: string | undefined
   try {
-    const { words = DEFAULT_WORDS, privacy, foretold = false } = init
+    const { words = DEFAULT_WORDS, questions = MOST_QUESTIONS, privacy, foretold = false } = init
     let longest = 0
-    for (let asked = 1; asked <= (foretold ? 1 : MOST_QUESTIONS) && longest < LONG_ANSWER; asked++) {
+    for (let asked = 1; asked <= (foretold ? 1 : questions) && longest < LONG_ANSWER; asked++) {
       const content = asked === 1 && !foretold ? randomPrompt(words) : storyPrompt()
       conversation.begin(`prompt ${asked}`)(content)
       const answered = conversation.begin(`answer ${asked}`)
