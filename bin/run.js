@@ -4,7 +4,9 @@ import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { buildIfStale, generateMessages } from './build.js'
 import { ensureDependencies, root, SetupError } from './setup.js'
+import { runLanes } from './test-lanes.js'
 
+const MOCHA_BIN = 'node_modules/mocha/bin/mocha.js'
 const MOCHA = ['--require', 'dist/test/support/root-hooks.js', '--reporter', 'dist/test/support/summary-reporter.js']
 if (process.env.CI !== undefined) {
   // A forgotten `it.only` would leave the others out.
@@ -26,15 +28,11 @@ const VERBS = {
   ...CHECKS,
   build: () => 0,
   start,
-  test: args => mocha(args.some(arg => arg.endsWith('.test.js')) ? args : [ALL_TESTS, ...args]),
-  coverage: args =>
-    tool('c8/bin/c8.js', [
-      process.execPath,
-      join(root, 'node_modules/mocha/bin/mocha.js'),
-      ...MOCHA,
-      ALL_TESTS,
-      ...args
-    ]),
+  test: args =>
+    args.length === 0
+      ? runLanes([MOCHA_BIN, ...MOCHA], root)
+      : mocha(args.some(arg => arg.endsWith('.test.js')) ? args : [ALL_TESTS, ...args]),
+  coverage: args => tool('c8/bin/c8.js', [process.execPath, join(root, MOCHA_BIN), ...MOCHA, ALL_TESTS, ...args]),
   bench: args => node(['dist/simnet/bench/main.js', ...args]),
   gas: args => node(['dist/test/contracts/gas-main.js', ...args]),
   mutants: args => node(['dist/test/contracts/mutants/mutants-main.js', ...args]),
@@ -111,7 +109,7 @@ async function check() {
 }
 
 function mocha(args) {
-  return node(['node_modules/mocha/bin/mocha.js', ...MOCHA, ...args])
+  return node([MOCHA_BIN, ...MOCHA, ...args])
 }
 
 function tool(bin, args) {

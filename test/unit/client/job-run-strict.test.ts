@@ -3,6 +3,7 @@ import { tokenCost } from '../../../src/core/price.ts'
 import { encodeAnswerEvent } from '../../../src/wire/answer-event.ts'
 import { encodeJobUp, type JobUpMessage } from '../../../src/wire/job-stream.ts'
 import { amount } from '../../support/payment-pair.ts'
+import { until } from '../../support/until.ts'
 import { Bench, BOUNDS, broken, counts, DONE, failure, WINDOW } from './job-run-fixture.ts'
 
 const END = encodeAnswerEvent({ type: 'end', finishReason: 'stop' })
@@ -42,7 +43,8 @@ describe('job run in the mode strict', () => {
     for (const tokens of [0, WINDOW, WINDOW, 2 * WINDOW, 2 * WINDOW, 3 * WINDOW]) {
       await bench.chunk('x', counts(tokens))
       assert.ok(await bench.heard())
-      assert.ok(bench.run.paid >= tokenCost(BOUNDS.prices, counts(tokens + WINDOW)), `after ${tokens}`)
+      // Signed beside the answer: on a busy machine only after the message that could have carried it.
+      await until(() => bench.run.paid >= tokenCost(BOUNDS.prices, counts(tokens + WINDOW)))
     }
     await bench.end(counts(3 * WINDOW))
     await bench.say(DONE)
