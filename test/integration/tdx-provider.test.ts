@@ -6,37 +6,23 @@ import { silentLogger } from '../../src/core/logger.ts'
 import { openEvidenceSource } from '../../src/enclave/evidence/source.ts'
 import type { AttestedStatement, AttestInput } from '../../src/enclave/index.ts'
 import { EnclaveProgram } from '../../src/enclave/program.ts'
-import type { Engine, GenerateEvent } from '../../src/inference/index.ts'
+import type { GenerateEvent } from '../../src/inference/index.ts'
 import { peerIdentity } from '../../src/mesh/index.ts'
 import { EnclaveIdentity } from '../../src/provider/enclave-identity.ts'
 import { EvidenceCompleter } from '../../src/provider/index.ts'
 import { EnclaveReply, EnclaveRequest } from '../../src/wire/generated/enclave.ts'
+import { scriptedEngine } from '../support/scripted-engine.ts'
 import { measuredImage, TEST_FMSPC, testTdxPlatform } from '../support/tdx-platform.ts'
 import { fakeTsmEntries } from '../support/tdx-platform-configfs.ts'
 import { pcsAnswers, useTestService } from '../support/tdx-platform-services.ts'
 import { useTempFolder } from '../support/temp-folder.ts'
 
 const BUNDLE_DIGEST = new Uint8Array(32).fill(2)
-const engine: Engine = {
-  model: {
-    name: 'scripted',
-    digest: new Uint8Array(32).fill(8),
-    contextTokens: 100,
-    quantization: 'F32',
-    parameters: 1,
-    hasChatTemplate: true
-  },
-  backend: 'cpu',
-  devices: [],
-  threads: 1,
-  slots: 1,
-  async *generate(): AsyncGenerator<GenerateEvent> {
-    yield { type: 'prompt', promptTokens: 1, cachedPromptTokens: 0 }
-    yield { type: 'text', text: 'x', completionTokens: 1 }
-    yield { type: 'end', finishReason: 'stop', promptTokens: 1, completionTokens: 1 }
-  },
-  close: async () => undefined
-}
+const engine = scriptedEngine(async function* (): AsyncGenerator<GenerateEvent> {
+  yield { type: 'prompt', promptTokens: 1, cachedPromptTokens: 0 }
+  yield { type: 'text', text: 'x', completionTokens: 1 }
+  yield { type: 'end', finishReason: 'stop', promptTokens: 1, completionTokens: 1 }
+})
 
 /** The enclave program in this process, asked as its host asks it. */
 class AskedProgram {

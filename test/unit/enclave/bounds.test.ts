@@ -6,45 +6,21 @@ import { EnclaveProgram } from '../../../src/enclave/program.ts'
 import type { Engine, GenerateEvent, GenerateOptions } from '../../../src/inference/index.ts'
 import { SEAL_SUITES } from '../../../src/seal/index.ts'
 import { EnclaveReply, EnclaveRequest } from '../../../src/wire/generated/enclave.ts'
+import { SCRIPTED_LOAD, scriptedEngine } from '../../support/scripted-engine.ts'
 import { PROVIDER_PEER_ID, type SealedQuestion, sealQuestion } from '../../support/sealed-question.ts'
 import { until } from '../../support/until.ts'
-
-const LOAD = {
-  path: '/m.gguf',
-  threads: 0,
-  slots: 0,
-  gpu: 'auto',
-  contextTokens: 0,
-  evidence: 'simulated',
-  gpuCommand: ''
-}
 
 /** An engine that answers its self-test, and nobody after it before the signal fires. */
 function stuckEngine(): Engine {
   let selfTested = false
-  return {
-    model: {
-      name: 'stuck',
-      digest: new Uint8Array(32),
-      contextTokens: 100,
-      quantization: 'F32',
-      parameters: 1,
-      hasChatTemplate: true
-    },
-    backend: 'cpu',
-    devices: [],
-    threads: 1,
-    slots: 1,
-    async *generate(_request, { signal }: GenerateOptions = {}): AsyncGenerator<GenerateEvent> {
-      if (selfTested) {
-        await new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason as Error)))
-      }
-      selfTested = true
-      yield { type: 'text', text: 'x', completionTokens: 1 }
-      yield { type: 'end', finishReason: 'stop', promptTokens: 1, completionTokens: 1 }
-    },
-    close: async () => undefined
-  }
+  return scriptedEngine(async function* (_request, { signal }: GenerateOptions = {}): AsyncGenerator<GenerateEvent> {
+    if (selfTested) {
+      await new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason as Error)))
+    }
+    selfTested = true
+    yield { type: 'text', text: 'x', completionTokens: 1 }
+    yield { type: 'end', finishReason: 'stop', promptTokens: 1, completionTokens: 1 }
+  })
 }
 
 describe('what an enclave holds at most', () => {
@@ -68,7 +44,7 @@ describe('what an enclave holds at most', () => {
       },
       { software: { version: '0.1.0', bundleDigest: new Uint8Array(32) } }
     )
-    await ask({ load: LOAD })
+    await ask({ load: SCRIPTED_LOAD })
     const input = { peerId: PROVIDER_PEER_ID, globalId: -3, beaconHeight: 1, beaconHash: new Uint8Array(32) }
     const { attested } = await ask({ attest: { ...input, challenge: new Uint8Array() } })
     statement = attested?.statement ?? new Uint8Array()

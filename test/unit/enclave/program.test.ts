@@ -5,50 +5,27 @@ import { openEvidenceSource } from '../../../src/enclave/evidence/source.ts'
 import { EnclaveProgram } from '../../../src/enclave/program.ts'
 import type { Engine, GenerateEvent, LlamaEngineInit } from '../../../src/inference/index.ts'
 import { EnclaveReply, EnclaveRequest } from '../../../src/wire/generated/enclave.ts'
+import { SCRIPTED_LOAD, scriptedEngine } from '../../support/scripted-engine.ts'
 import { PROVIDER_PEER_ID, sealQuestion } from '../../support/sealed-question.ts'
 import { until } from '../../support/until.ts'
 
 /** An engine that says `words`, then fails if it is told to. */
 function scripted(words: string[], failure?: Error): Engine {
-  return {
-    model: {
-      name: 'scripted',
-      digest: new Uint8Array(32).fill(8),
-      contextTokens: 100,
-      quantization: 'F32',
-      parameters: 1,
-      hasChatTemplate: true
-    },
-    backend: 'cpu',
-    devices: [],
-    threads: 1,
-    slots: 1,
-    async *generate(): AsyncGenerator<GenerateEvent> {
-      yield { type: 'prompt', promptTokens: 3, cachedPromptTokens: 0 }
-      for (const [index, text] of words.entries()) {
-        yield { type: 'text', text, completionTokens: index + 1 }
-      }
-      if (failure !== undefined && asked++ > 0) {
-        throw failure
-      }
-      yield { type: 'end', finishReason: 'stop', promptTokens: 3, completionTokens: words.length }
-    },
-    close: async () => undefined
-  }
+  return scriptedEngine(async function* (): AsyncGenerator<GenerateEvent> {
+    yield { type: 'prompt', promptTokens: 3, cachedPromptTokens: 0 }
+    for (const [index, text] of words.entries()) {
+      yield { type: 'text', text, completionTokens: index + 1 }
+    }
+    if (failure !== undefined && asked++ > 0) {
+      throw failure
+    }
+    yield { type: 'end', finishReason: 'stop', promptTokens: 3, completionTokens: words.length }
+  })
 }
 
 /** The self-test asks first: only later questions fail. */
 let asked = 0
 
-const LOAD = {
-  path: '/m.gguf',
-  threads: 0,
-  slots: 0,
-  gpu: 'auto',
-  contextTokens: 0,
-  evidence: 'simulated',
-  gpuCommand: ''
-}
 const ATTEST = {
   peerId: PROVIDER_PEER_ID,
   globalId: -3,
@@ -100,43 +77,43 @@ describe('enclave program', () => {
 
   it('does nothing before it has a model', async () => {
     start(scripted(['x']))
-    assert.equal((await ask({ attest: ATTEST })).failed?.code, 'ENCLAVE_NOT_LOADED')
+    assert.equal((await ask({ attest: ATTEST })).failed?.code, 'ENCLAVE_NOT_SCRIPTED_LOADED')
   })
 
   it('tries the model before it calls it loaded', async () => {
     start(scripted(['']))
-    assert.equal((await ask({ load: LOAD })).failed?.code, 'MODEL_SELF_TEST_FAILED')
-    assert.equal((await ask({ attest: ATTEST })).failed?.code, 'ENCLAVE_NOT_LOADED')
+    assert.equal((await ask({ load: SCRIPTED_LOAD })).failed?.code, 'MODEL_SELF_TEST_FAILED')
+    assert.equal((await ask({ attest: ATTEST })).failed?.code, 'ENCLAVE_NOT_SCRIPTED_LOADED')
   })
 
   it('leaves what the host did not say to the engine', async () => {
     start(scripted(['x']))
-    await ask({ load: LOAD })
+    await ask({ load: SCRIPTED_LOAD })
     assert.deepEqual(opened, [{ modelPath: '/m.gguf', gpu: 'auto' }])
   })
 
   it('loads one model only', async () => {
     start(scripted(['x']))
-    assert.equal((await ask({ load: LOAD })).loaded?.name, 'scripted')
-    assert.equal((await ask({ load: LOAD })).failed?.code, 'ENCLAVE_LOADED')
+    assert.equal((await ask({ load: SCRIPTED_LOAD })).loaded?.name, 'scripted')
+    assert.equal((await ask({ load: SCRIPTED_LOAD })).failed?.code, 'ENCLAVE_LOADED')
   })
 
   it('tells why a model did not load', async () => {
     start(new EnvironmentError('MODEL_TRUNCATED', 'cut'))
-    const { failed } = await ask({ load: LOAD })
+    const { failed } = await ask({ load: SCRIPTED_LOAD })
     assert.deepEqual({ ...failed }, { code: 'MODEL_TRUNCATED', message: 'cut', errorClass: 'environment' })
   })
 
   it('attests under the tier simulated, whoever asks', async () => {
     start(scripted(['x']))
-    await ask({ load: LOAD })
+    await ask({ load: SCRIPTED_LOAD })
     const { attested } = await ask({ attest: ATTEST })
     assert.equal(decodeStatement(attested?.statement ?? new Uint8Array()).tier, 'simulated')
   })
 
   it('refuses a challenge of another length', async () => {
     start(scripted(['x']))
-    await ask({ load: LOAD })
+    await ask({ load: SCRIPTED_LOAD })
     assert.equal(
       (await ask({ attest: { ...ATTEST, challenge: new Uint8Array(31) } })).failed?.code,
       'MESSAGE_MALFORMED'
@@ -149,20 +126,20 @@ describe('enclave program', () => {
     await until(() => replies.length === 1)
     assert.equal(replies[0]?.failed?.code, 'MESSAGE_MALFORMED')
     assert.equal((await ask({})).failed?.code, 'MESSAGE_MALFORMED')
-    assert.equal((await ask({ load: { ...LOAD, gpu: 'abacus' } })).failed?.code, 'MESSAGE_MALFORMED')
+    assert.equal((await ask({ load: { ...SCRIPTED_LOAD, gpu: 'abacus' } })).failed?.code, 'MESSAGE_MALFORMED')
   })
 
   it('ignores grants and cancels of jobs it does not know', async () => {
     start(scripted(['x']))
     program.handle(EnclaveRequest.encode({ id: 99, cancel: {} }))
     program.handle(EnclaveRequest.encode({ id: 99, grant: { completionTokens: 5 } }))
-    assert.equal((await ask({ load: LOAD })).loaded?.name, 'scripted')
+    assert.equal((await ask({ load: SCRIPTED_LOAD })).loaded?.name, 'scripted')
     assert.ok(replies.every(reply => reply.id !== 99))
   })
 
   it('says nothing of the content when the engine breaks in the middle', async () => {
     start(scripted(['one', ' two'], new Error('while saying: one two')))
-    await ask({ load: LOAD })
+    await ask({ load: SCRIPTED_LOAD })
     const { attested } = await ask({ attest: ATTEST })
     asked = 1
     const { failed } = await run(
