@@ -77,13 +77,13 @@ describe('enclave program', () => {
 
   it('does nothing before it has a model', async () => {
     start(scripted(['x']))
-    assert.equal((await ask({ attest: ATTEST })).failed?.code, 'ENCLAVE_NOT_SCRIPTED_LOADED')
+    assert.equal((await ask({ attest: ATTEST })).failed?.code, 'ENCLAVE_NOT_LOADED')
   })
 
   it('tries the model before it calls it loaded', async () => {
     start(scripted(['']))
     assert.equal((await ask({ load: SCRIPTED_LOAD })).failed?.code, 'MODEL_SELF_TEST_FAILED')
-    assert.equal((await ask({ attest: ATTEST })).failed?.code, 'ENCLAVE_NOT_SCRIPTED_LOADED')
+    assert.equal((await ask({ attest: ATTEST })).failed?.code, 'ENCLAVE_NOT_LOADED')
   })
 
   it('leaves what the host did not say to the engine', async () => {
