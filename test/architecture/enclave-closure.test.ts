@@ -66,7 +66,12 @@ const ALLOWED_BUILTINS: Readonly<Record<string, readonly string[]>> = {
   // The GPU's evidence, on the owner's order.
   child_process: ['enclave/evidence/gpu-command.js'],
   fs: ['core/package-info.js', 'enclave/bundle-digest.js', 'enclave/evidence/tsm-report.js', 'inference/model-file.js'],
-  'fs/promises': ['enclave/evidence/event-log-file.js', 'enclave/evidence/tsm-report.js', 'inference/model-file.js'],
+  'fs/promises': [
+    'enclave/evidence/event-log-file.js',
+    'enclave/evidence/guest-signs.js',
+    'enclave/evidence/tsm-report.js',
+    'inference/model-file.js'
+  ],
   // The pipe to its host is the only socket it has.
   net: ['enclave/main.js'],
   os: ['inference/llama-backend.js', 'inference/llama-engine.js']

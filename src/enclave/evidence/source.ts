@@ -10,6 +10,7 @@ import { toHex } from '../../core/bytes.ts'
 import { EnvironmentError, errorMessage, UsageError } from '../../core/errors.ts'
 import { EVENT_LOG_PATH, readEventLogFile } from './event-log-file.ts'
 import { type GpuProofs, runGpuCommand } from './gpu-command.ts'
+import { findGuestSign } from './guest-signs.ts'
 import {
   hasTsm,
   readTsmReport,
@@ -25,12 +26,18 @@ export const EVIDENCE_KINDS = ['auto', 'tdx', 'snp', 'simulated'] as const
 export type EvidenceKind = (typeof EVIDENCE_KINDS)[number]
 
 export interface EvidenceSourceInit {
-  /** `auto`: the TEE that the kernel offers; simulated only where it has no such interface at all. */
+  /** `auto`: the TEE that the kernel offers; simulated only where nothing says that this is a guest of one. */
   readonly kind: EvidenceKind
   /** SHA-256 of the enclave program, 32 bytes; what simulated evidence measures. */
   readonly bundleDigest: Uint8Array
   /** @default {@link TSM_REPORT_ROOT} */
   readonly tsmRoot?: string
+  /**
+   * Where `auto` looks for signs of a TEE whose interface is missing.
+   *
+   * @default '/'
+   */
+  readonly machineRoot?: string
   /**
    * Of a TD's firmware; false leaves it out.
    *
@@ -78,6 +85,9 @@ export async function openEvidenceSource(
 ): Promise<EvidenceSource> {
   const { kind, bundleDigest, tsmRoot = TSM_REPORT_ROOT, gpuCommand } = init
   if (kind === 'simulated' || (kind === 'auto' && !(await hasTsm(tsmRoot)))) {
+    if (kind === 'auto') {
+      await expectNoGuest(tsmRoot, init.machineRoot)
+    }
     expectNoGpus(gpuCommand, 'simulated')
     return {
       tier: 'simulated',
@@ -156,6 +166,16 @@ function boundBy({ provider, outblob }: TsmReport): Uint8Array {
       : (tdReportOf(parseQuote(outblob))?.reportData ?? new Uint8Array())
   } catch (cause) {
     throw failed(errorMessage(cause), cause)
+  }
+}
+
+async function expectNoGuest(tsmRoot: string, machineRoot: string | undefined): Promise<void> {
+  const sign = await findGuestSign(machineRoot)
+  if (sign !== undefined) {
+    throw new EnvironmentError(
+      'EVIDENCE_UNAVAILABLE',
+      `This is a guest of ${sign.guest} (${sign.path}) without ${tsmRoot}: mount configfs (mount -t configfs none /sys/kernel/config) and load the module tdx_guest or sev-guest, or set provider.evidence to simulated`
+    )
   }
 }
 

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { mkdir, readdir, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { evidenceType } from '../../../../src/attest/evidence.ts'
 import { decodeRawEvidence } from '../../../../src/attest/raw-evidence.ts'
 import { parseQuote } from '../../../../src/attest/tdx/quote.ts'
 import { tdReportOf } from '../../../../src/attest/tdx/td-report.ts'
 import { toHex } from '../../../../src/core/bytes.ts'
+import type { EnvironmentError } from '../../../../src/core/errors.ts'
 import { type EvidenceSourceInit, openEvidenceSource } from '../../../../src/enclave/evidence/source.ts'
 import { sharedPath } from '../../../support/shared-data.ts'
 import { testTdxPlatform } from '../../../support/tdx-platform.ts'
@@ -32,6 +33,7 @@ describe('the source of evidence', () => {
     kind,
     bundleDigest: BUNDLE,
     tsmRoot: folder(),
+    machineRoot: join(folder(), 'machine'),
     eventLogPath: join(folder(), 'CCEL'),
     ...(tsm && { makeEntry: fakeTsmEntries(tsm).makeEntry })
   })
@@ -44,6 +46,30 @@ describe('the source of evidence', () => {
     assert.equal(decodeRawEvidence(evidence), undefined)
     assert.equal(evidenceType(evidence), 'simulated')
   })
+
+  for (const [path, text, guest] of [
+    ['proc/cpuinfo', 'processor\t: 0\nflags\t\t: fpu tdx_guest nopl\n', 'TDX'],
+    ['dev/tdx_guest', '', 'TDX'],
+    ['dev/sev-guest', '', 'SEV-SNP'],
+    ['sys/devices/platform/sev-guest/driver_override', '', 'SEV-SNP']
+  ] as const) {
+    it(`is not simulated by itself in a guest that says so by ${path}, where configfs is not mounted`, async () => {
+      const machineRoot = join(folder(), 'machine')
+      await mkdir(join(machineRoot, dirname(path)), { recursive: true })
+      await writeFile(join(machineRoot, path), text)
+      const unmounted = { ...init('auto'), tsmRoot: join(folder(), 'missing') }
+      await assert.rejects(openEvidenceSource(unmounted), (err: EnvironmentError) => {
+        assert.equal(err.code, 'EVIDENCE_UNAVAILABLE')
+        assert.match(err.message, /mount -t configfs none \/sys\/kernel\/config.*module.*simulated/)
+        assert.ok(err.message.startsWith(`This is a guest of ${guest} (${machineRoot}`), err.message)
+        assert.doesNotMatch(err.message, /\n/)
+        return true
+      })
+      assert.equal((await openEvidenceSource({ ...unmounted, kind: 'simulated' })).tier, 'simulated')
+      // Mounted, the signs change nothing.
+      assert.equal((await openEvidenceSource(init('auto', tdx))).tier, 'tdx')
+    })
+  }
 
   it('is never simulated where the interface is there and fails, whatever fails', async () => {
     const enxio = Object.assign(new Error('no such device or address'), { code: 'ENXIO' })
