@@ -2,6 +2,7 @@ import type { AnswerEvent } from '../client/events.ts'
 import { formatTon } from '../core/nano-ton.ts'
 import type { ChosenModel } from './model-choice.ts'
 import type { JsonObject } from './output.ts'
+import type { Sealing } from './sealing.ts'
 import { safeLine } from './terminal-text.ts'
 
 type ProviderEvent = Extract<AnswerEvent, { type: 'provider' }>
@@ -44,6 +45,7 @@ export function tierText(tier: string): string {
 export function answerObject(
   model: ChosenModel,
   answer: string,
+  sealing: Sealing,
   provider: ProviderEvent | undefined,
   end: EndEvent | undefined
 ): JsonObject {
@@ -51,16 +53,17 @@ export function answerObject(
     answer,
     complete: end !== undefined,
     model: { name: model.name, digest: model.digestHex },
+    ...sealing,
     provider: provider === undefined ? null : providerObject(provider),
     ...(end === undefined ? {} : endObject(end))
   }
 }
 
 /** One event of `--stream-json`. */
-export function eventObject(event: AnswerEvent): JsonObject {
+export function eventObject(event: AnswerEvent, sealing: Sealing): JsonObject {
   switch (event.type) {
     case 'provider':
-      return { event: 'provider', ...providerObject(event) }
+      return { event: 'provider', ...providerObject(event), ...sealing }
     case 'text':
       return { event: 'text', text: event.text }
     case 'end':

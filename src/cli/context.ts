@@ -12,6 +12,8 @@ export interface CommandContext {
   homeOption: string | undefined
   /** What the process exits with if nothing is thrown. */
   exitCode: number
+  /** Waits, in milliseconds; rejects when the signal aborts. */
+  readonly pause: (ms: number, signal: AbortSignal) => Promise<void>
   /** Loads the node, which takes longer than everything else here. */
   readonly loadNode: () => Promise<NodeModule>
   /** Loads the simnet's own command line. */

@@ -1,4 +1,5 @@
 import { homedir } from 'node:os'
+import { setTimeout as delay } from 'node:timers/promises'
 import { CommanderError } from 'commander'
 import { CancelledError, CocoonError } from '../core/errors.ts'
 import type { CommandContext } from './context.ts'
@@ -12,7 +13,7 @@ import { watchReader } from './reader.ts'
 const USAGE_EXIT = 2
 
 /** What `main` takes from the process unless a test brings its own. */
-export interface MainInit extends Pick<CommandContext, 'loadNode' | 'loadSimnet'> {
+export interface MainInit extends Pick<CommandContext, 'pause' | 'loadNode' | 'loadSimnet'> {
   io: CliIo
   signals: SignalSource
 }
@@ -34,6 +35,7 @@ export async function main(argv: string[], init: MainInit = processInit()): Prom
     signal: interrupt.signal,
     homeOption: undefined,
     exitCode: 0,
+    pause: init.pause,
     loadNode: init.loadNode,
     loadSimnet: init.loadSimnet
   }
@@ -87,6 +89,7 @@ function processInit(): MainInit {
   return {
     io: { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr, env: process.env, userHome: homedir() },
     signals: process,
+    pause: (ms, signal) => delay(ms, undefined, { signal }),
     loadNode: async () => import('../node/index.ts'),
     loadSimnet: async () => import('../../simnet/main.ts')
   }

@@ -114,6 +114,8 @@ export interface WalletWordsInit {
 
 /** A node of either role. */
 export interface CliNode {
+  /** With the changes of this run. */
+  readonly config: Pick<Config, 'client'>
   readonly peerId: string
   readonly mesh: { addresses(): string[] }
   readonly wallet: { readonly address: string }

@@ -11,6 +11,8 @@ export interface OpenResults {
   writer: ResultWriter
   /** Ids that earlier runs finished. */
   finished: ReadonlySet<string>
+  /** How those of this batch travelled, in words, and how many each. */
+  sealings: ReadonlyMap<string, number>
   /** Failed lines taken away to be tried again. */
   retried: number
   /** Whether a line that a crash cut short was taken away. */
@@ -58,7 +60,13 @@ async function openOrCreate(
     // Answers are private.
     const file = await open(path, 'ax', 0o600)
     await syncFolder(path)
-    return { writer: new ResultWriter(file, path, 0), finished: new Set(), retried: 0, repaired: false }
+    return {
+      writer: new ResultWriter(file, path, 0),
+      finished: new Set(),
+      sealings: new Map(),
+      retried: 0,
+      repaired: false
+    }
   }
   if (!present.isFile()) {
     throw new UsageError('BATCH_OUTPUT_INVALID', `${path} is not a plain file: name one with -o`)
@@ -68,8 +76,8 @@ async function openOrCreate(
   await repair(target, plan, present.mode, options)
   const file = await open(target, 'a')
   const { size } = await file.stat()
-  const { finished, retried, tornAt } = plan
-  return { writer: new ResultWriter(file, path, size), finished, retried, repaired: tornAt !== undefined }
+  const { finished, sealings, retried, tornAt } = plan
+  return { writer: new ResultWriter(file, path, size), finished, sealings, retried, repaired: tornAt !== undefined }
 }
 
 async function repair(path: string, plan: ResumePlan, mode: number, options: AbortOptions): Promise<void> {

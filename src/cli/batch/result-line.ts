@@ -3,6 +3,7 @@ import { receiptId } from '../answer-summary.ts'
 import type { ShownError } from '../errors.ts'
 import type { ChosenModel } from '../model-choice.ts'
 import { jsonLine } from '../output.ts'
+import { parseSealing, type Sealing } from '../sealing.ts'
 import { isRecord } from './line-fault.ts'
 
 /** An answer that came to its end. */
@@ -17,10 +18,11 @@ export interface FinishedAnswer {
 /** Every line of ours begins so: what a crash left of one can be told from somebody's other file. */
 export const RESULT_LINE_START = '{"id":"batch_req_'
 
-/** Output line of OpenAI's batches for an answer; `cocoon` adds who answered and what it cost. */
+/** Output line of OpenAI's batches for an answer; `cocoon` adds who answered, how it travelled and what it cost. */
 export function answerLine(
   customId: string,
   model: ChosenModel,
+  sealing: Sealing,
   { text, provider, end, createdMs }: FinishedAnswer
 ): string {
   const { promptTokens, cachedPromptTokens, completionTokens } = end.usage
@@ -50,6 +52,7 @@ export function answerLine(
           model: model.digestHex,
           provider: provider?.peerId ?? null,
           tier: provider?.tier ?? null,
+          ...sealing,
           costNano: end.cost,
           paidNano: end.paid,
           receipt: jobId
@@ -69,6 +72,8 @@ export function errorLine(customId: string, id: string, { code, message }: Shown
 export interface EarlierResult {
   customId: string
   finished: boolean
+  /** How its answer travelled; undefined if it has none, or does not say. */
+  sealing: Sealing | undefined
 }
 
 /** Reads a line of an output file; undefined if it is none. */
@@ -84,5 +89,10 @@ export function parseResultLine(text: string): EarlierResult | undefined {
   }
   const { response, error } = value
   const finished = (error === null || error === undefined) && isRecord(response) && response['status_code'] === 200
-  return { customId: value['custom_id'], finished }
+  return { customId: value['custom_id'], finished, sealing: finished ? sealingOfResponse(response) : undefined }
+}
+
+function sealingOfResponse({ body }: Record<string, unknown>): Sealing | undefined {
+  const cocoon = isRecord(body) ? body['cocoon'] : undefined
+  return isRecord(cocoon) ? parseSealing(cocoon['privacy'], cocoon['suite']) : undefined
 }

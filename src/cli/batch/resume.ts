@@ -1,5 +1,6 @@
 import type { AbortOptions } from '../../core/abort.ts'
 import { UsageError } from '../../core/errors.ts'
+import { sealingText } from '../sealing.ts'
 import { parseResultLine, RESULT_LINE_START } from './result-line.ts'
 import { readTextLines, type TextLine } from './text-lines.ts'
 
@@ -7,6 +8,8 @@ import { readTextLines, type TextLine } from './text-lines.ts'
 export interface ResumePlan {
   /** Ids that need no second run. */
   finished: Set<string>
+  /** How the finished answers of this batch travelled, in words, and how many each. */
+  sealings: Map<string, number>
   /** Line numbers to keep, if others must go; undefined if all stay. */
   keep: ReadonlySet<number> | undefined
   /** Failed lines that are tried again. */
@@ -16,6 +19,8 @@ export interface ResumePlan {
   /** The last line is whole but for its line feed. */
   unended: boolean
 }
+
+const UNTOLD = 'settings that it does not tell'
 
 /** Answers can be long; nothing else is. */
 const MAX_LINE_BYTES = 64 * 1024 * 1024
@@ -31,7 +36,13 @@ export async function planResume(
   isWanted: (customId: string) => boolean,
   options: AbortOptions = {}
 ): Promise<ResumePlan> {
-  const plan = { finished: new Set<string>(), retried: 0, tornAt: undefined as number | undefined, unended: false }
+  const plan = {
+    finished: new Set<string>(),
+    sealings: new Map<string, number>(),
+    retried: 0,
+    tornAt: undefined as number | undefined,
+    unended: false
+  }
   const keep = new Set<number>()
   for await (const line of readTextLines(path, MAX_LINE_BYTES, options)) {
     const result = line.text === undefined ? undefined : parseResultLine(line.text)
@@ -45,6 +56,10 @@ export async function planResume(
     plan.unended = !line.terminated
     if (result.finished) {
       plan.finished.add(result.customId)
+      if (isWanted(result.customId)) {
+        const travelled = result.sealing === undefined ? UNTOLD : sealingText(result.sealing)
+        plan.sealings.set(travelled, (plan.sealings.get(travelled) ?? 0) + 1)
+      }
     } else if (isWanted(result.customId)) {
       plan.retried++
       continue

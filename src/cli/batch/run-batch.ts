@@ -6,11 +6,14 @@ import type { Clock } from '../../core/clock.ts'
 import { CocoonError, errorCode } from '../../core/errors.ts'
 import { showError } from '../errors.ts'
 import type { ChosenModel } from '../model-choice.ts'
+import type { Sealing } from '../sealing.ts'
 import type { BatchJob } from './batch-line.ts'
 import { answerLine, errorLine, type FinishedAnswer } from './result-line.ts'
 
 export interface BatchRunComponents {
   clock: Clock
+  /** What `ask` seals with: it is noted beside every answer. */
+  sealing: Sealing
   ask(request: AskRequest, options: Required<AbortOptions>): AsyncIterable<AnswerEvent>
   findModel(name: string, options: Required<AbortOptions>): Promise<ChosenModel>
   /** Durable when it resolves. */
@@ -121,7 +124,7 @@ class BatchRun {
       try {
         const model = await this.#model(body.model)
         const answer = await this.#answer({ ...body.request, modelDigestHex: model.digestHex })
-        return answerLine(customId, model, answer)
+        return answerLine(customId, model, this.#components.sealing, answer)
       } catch (err) {
         if (this.#signal.aborted || stopsAll(err)) {
           throw err

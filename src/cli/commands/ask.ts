@@ -1,10 +1,9 @@
 import type { Command } from 'commander'
 import type { AnswerEvent, AskRequest } from '../../client/events.ts'
 import { DEFAULT_MODEL } from '../../core/default-model.ts'
-import type { NanoTon } from '../../core/nano-ton.ts'
 import { DEFAULT_MAX_TOKENS, MAX_TOKENS_LIMIT, MAX_UINT32 } from '../answer-limits.ts'
 import { answerObject, eventObject, renderSummary, SIMULATED, SIMULATED_ANSWER_WARNING } from '../answer-summary.ts'
-import { clientOverrides } from '../client-overrides.ts'
+import { type ClientOptions, clientOverrides } from '../client-overrides.ts'
 import type { CommandContext } from '../context.ts'
 import { findModel } from '../find-model.ts'
 import { lateNote } from '../late-note.ts'
@@ -12,23 +11,22 @@ import type { ChosenModel } from '../model-choice.ts'
 import { newCommand } from '../new-command.ts'
 import { amount, decimalNumber, peerId, wholeNumber } from '../option-values.ts'
 import { readQuestion } from '../read-question.ts'
+import { type Sealing, sealingOf, withSealingOptions } from '../sealing.ts'
 import { withClient } from '../with-node.ts'
 
-interface AskOptions {
+interface AskOptions extends ClientOptions {
   model: string
   system?: string
   provider?: string
   maxTokens: number
   temperature?: number
   seed?: number
-  maxPrice?: NanoTon
-  candidates?: number
   streamJson?: boolean
 }
 
 /** `cocoon-node ask` */
 export function askCommand(context: CommandContext): Command {
-  return newCommand('ask', {
+  const command = newCommand('ask', {
     summary: 'Ask the mesh a question',
     description:
       'Seals the question to attested enclaves, pays for the answer as it comes and prints it as it comes.\n' +
@@ -38,6 +36,7 @@ export function askCommand(context: CommandContext): Command {
       ['cocoon-node ask - < chat.txt', 'the question from a file'],
       ['git diff | cocoon-node ask --model qwen2.5-coder', 'from a pipe, to another model'],
       ['cocoon-node ask --max-price 0.1 --max-tokens 64 "Hi"', 'limit price and length'],
+      ['cocoon-node ask --privacy strict --max-tokens 64 "Hi"', 'hide when words come, and how many'],
       ['cocoon-node ask --json "Hi"', 'one object with answer, usage and cost']
     ]
   })
@@ -55,6 +54,7 @@ export function askCommand(context: CommandContext): Command {
     .option('--seed <n>', 'repeat the same random choices', wholeNumber('--seed', 0, MAX_UINT32))
     .option('--max-price <TON>', 'most paid per million tokens, prompt or answer', amount('--max-price'))
     .option('--candidates <n>', 'enclaves the question is sealed to', wholeNumber('--candidates', 1, 8))
+  return withSealingOptions(command)
     .option('--stream-json', 'events as JSON lines, as they come')
     .action((words: string[], options: AskOptions) => ask(context, words, options))
 }
@@ -62,10 +62,11 @@ export function askCommand(context: CommandContext): Command {
 async function ask(context: CommandContext, words: string[], options: AskOptions): Promise<void> {
   const { io, signal } = context
   const question = await readQuestion(words, io.stdin, signal)
-  await withClient(context, clientOverrides(options), async client => {
+  await withClient(context, clientOverrides(options), async (client, node) => {
     const model = await findModel(client, options.model, signal)
     const request = askRequest(question, model, options)
-    await showAnswer(context, model, client.ask(request, { signal }), options.streamJson === true)
+    const events = client.ask(request, { signal })
+    await showAnswer(context, model, sealingOf(node), events, options.streamJson === true)
   })
 }
 
@@ -87,6 +88,7 @@ function askRequest(question: string, model: ChosenModel, options: AskOptions): 
 async function showAnswer(
   { output }: CommandContext,
   model: ChosenModel,
+  sealing: Sealing,
   events: AsyncIterable<AnswerEvent>,
   streamJson: boolean
 ): Promise<void> {
@@ -98,7 +100,7 @@ async function showAnswer(
       waiting.done()
       seen.take(event)
       if (streamJson) {
-        output.event(eventObject(event))
+        output.event(eventObject(event, sealing))
       } else if (plain && event.type === 'text') {
         output.stream(event.text)
       } else if (plain && event.type === 'provider' && event.tier === SIMULATED) {
@@ -109,7 +111,7 @@ async function showAnswer(
     waiting.done()
     // What came before an answer broke off was paid for: it is printed all the same.
     if (output.json && !streamJson && (seen.end !== undefined || seen.text !== '')) {
-      output.event(answerObject(model, seen.text, seen.provider, seen.end))
+      output.event(answerObject(model, seen.text, sealing, seen.provider, seen.end))
     } else if (plain && seen.text !== '') {
       output.stream('\n')
     }

@@ -1,27 +1,25 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { systemClock } from '../../core/clock.ts'
 import { errorCode } from '../../core/errors.ts'
-import type { NanoTon } from '../../core/nano-ton.ts'
 import { type BatchPlan, planBatch, readJobs } from '../batch/batch-input.ts'
 import { type BatchReport, renderReport, reportError, reportObject } from '../batch/batch-report.ts'
 import { automaticParallel, MAX_PARALLEL } from '../batch/parallelism.ts'
 import { batchProgress } from '../batch/progress.ts'
 import { type OpenResults, openResults, requireDifferentFiles } from '../batch/result-file.ts'
 import { type BatchTally, runBatch } from '../batch/run-batch.ts'
-import { clientOverrides } from '../client-overrides.ts'
+import { type ClientOptions, clientOverrides } from '../client-overrides.ts'
 import type { CommandContext } from '../context.ts'
 import { findModel, SEARCH_TIMEOUT_MS } from '../find-model.ts'
 import { knownModel } from '../model-choice.ts'
 import { newCommand } from '../new-command.ts'
 import type { AdvertisedProvider, CliClient } from '../node-port.ts'
 import { amount, wholeNumber } from '../option-values.ts'
+import { type Sealing, sealingOf, sealingText, withSealingOptions } from '../sealing.ts'
 import { withClient } from '../with-node.ts'
 
-interface SubmitOptions {
+interface SubmitOptions extends Pick<ClientOptions, 'maxPrice' | 'privacy' | 'suite'> {
   output: string
   parallel?: number
-  maxPrice?: NanoTon
 }
 
 const NOTED_LINES = 20
@@ -29,7 +27,7 @@ const NOTHING: BatchTally = { answered: 0, failed: 0, completionTokens: 0, cost:
 
 /** `cocoon-node submit` */
 export function submitCommand(context: CommandContext): Command {
-  return newCommand('submit', {
+  const command = newCommand('submit', {
     summary: 'Ask a file of questions, several at once',
     description:
       'Reads lines of an OpenAI batch, asks them over all providers and writes lines of an OpenAI batch output, each\n' +
@@ -45,7 +43,7 @@ export function submitCommand(context: CommandContext): Command {
     .requiredOption('-o, --output <file>', 'where results go; what it holds already is kept')
     .option('--parallel <n>', 'jobs under way at once', wholeNumber('--parallel', 1, MAX_PARALLEL))
     .option('--max-price <TON>', 'most paid per million tokens, prompt or answer', amount('--max-price'))
-    .action((input: string, options: SubmitOptions) => submit(context, input, options))
+  return withSealingOptions(command).action((input: string, options: SubmitOptions) => submit(context, input, options))
 }
 
 async function submit(context: CommandContext, input: string, options: SubmitOptions): Promise<void> {
@@ -75,16 +73,30 @@ function noteResume({ output }: CommandContext, { repaired, retried }: OpenResul
   }
 }
 
+/** Answers of earlier runs that travelled otherwise stay in the same file, but not without a word. */
+function noteOtherSealings({ output }: CommandContext, earlier: OpenResults['sealings'], sealing: Sealing): void {
+  const now = sealingText(sealing)
+  for (const [text, count] of earlier) {
+    if (text !== now) {
+      output.note(
+        `${count} finished answer(s) of the output came with ${text}, and are not asked again; this run uses ${now}. For one of them only, name another file with -o.`
+      )
+    }
+  }
+}
+
 async function runJobs(
   context: CommandContext,
   input: string,
   plan: BatchPlan,
-  { finished, writer }: OpenResults,
+  { finished, sealings, writer }: OpenResults,
   todo: number,
   options: SubmitOptions
 ): Promise<BatchTally> {
-  const { io, output, signal } = context
-  return withClient(context, clientOverrides(options), async client => {
+  const { io, output, pause, signal } = context
+  return withClient(context, clientOverrides(options), async (client, node) => {
+    const sealing = sealingOf(node)
+    noteOtherSealings(context, sealings, sealing)
     const parallel = Math.min(
       todo,
       options.parallel ?? automaticParallel(await providersOf(client, plan.models, signal))
@@ -97,10 +109,11 @@ async function runJobs(
         jobs,
         {
           clock: systemClock,
+          sealing,
           ask: (request, withSignal) => client.ask(request, withSignal),
           findModel: (name, withSignal) => findModel(client, name, withSignal.signal),
           append: line => writer.append(line),
-          pause: (ms, until) => delay(ms, undefined, { signal: until }),
+          pause,
           onProgress: tally => {
             done = tally.answered + tally.failed
             progress.update(tally)

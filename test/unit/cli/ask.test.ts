@@ -97,6 +97,8 @@ describe('cocoon-node ask', () => {
         answer: 'Hello',
         complete: true,
         model: { name: 'pocket', digest: DEFAULT_MODEL.digestHex },
+        privacy: 'standard',
+        suite: 'x25519',
         provider: { peerId: 'peer', tier: 'simulated', warm: false, channel: '0:c' },
         finishReason: 'stop',
         usage: { promptTokens: 3, cachedPromptTokens: 2, completionTokens: 4 },
@@ -106,6 +108,27 @@ describe('cocoon-node ask', () => {
         receipt: '0123456789abcdef0123456789abcdef'
       }
     ])
+  })
+
+  it('seals and travels as it is told for this question, and says how', async () => {
+    const run = answering('Hello')
+    const told = await run.run(['ask', '--json', '--privacy', 'strict', '--suite', 'xwing', 'Hi'])
+    assert.equal(told.code, 0)
+    assert.deepEqual([run.node.config?.client.privacy, run.node.config?.client.suite], ['strict', 'xwing'])
+    assert.deepEqual(
+      told.stdout.objects().map(({ privacy, suite }) => [privacy, suite]),
+      [['strict', 'xwing']]
+    )
+    const streamed = await answering('Hello').run(['ask', '--stream-json', '--privacy', 'strict', 'Hi'])
+    const [first] = streamed.stdout.objects()
+    assert.deepEqual([first?.['event'], first?.['privacy'], first?.['suite']], ['provider', 'strict', 'x25519'])
+  })
+
+  it('says in its help what the modes hide and cost', async () => {
+    const { stdout } = await answering().run(['ask', '--help'])
+    const help = stdout.text.replaceAll(/\s+/g, ' ')
+    assert.match(help, /--privacy <mode> standard: .* strict: .* slower and more bytes;/)
+    assert.match(help, /--suite <suite> x25519, or xwing, .* only to providers that offer it/)
   })
 
   it('prints each event with --stream-json', async () => {

@@ -88,6 +88,8 @@ export class FakeNode {
   init: NodeInit | undefined
   config: Config | undefined
   advertised: AdvertisedProvider[] = []
+  /** What a look for providers does before it yields those advertised. */
+  search: (signal: AbortSignal | undefined) => Promise<void> = async () => undefined
   answer: (request: AskRequest, signal: AbortSignal | undefined) => AsyncIterable<AnswerEvent> = unexpected
   tier = 'simulated'
   published: Promise<void> = Promise.resolve()
@@ -150,7 +152,11 @@ export class FakeNode {
       this.requests.push(request)
       return this.answer(request, options?.signal)
     },
-    providers: async function* (this: FakeNode) {
+    providers: async function* (
+      this: FakeNode,
+      ...[, options]: Parameters<CliClient['providers']>
+    ): ReturnType<CliClient['providers']> {
+      await this.search(options?.signal)
       yield* this.advertised
     }.bind(this),
     openChannel: unexpected,
@@ -164,6 +170,7 @@ export class FakeNode {
     this.config = init.overrides?.(config) ?? config
     const isProvider = init.role === 'provider'
     return {
+      config: this.config,
       peerId: PEER,
       mesh: { addresses: () => [`/ip4/127.0.0.1/tcp/1/p2p/${PEER}`] },
       wallet: { address: ADDRESS },

@@ -12,6 +12,8 @@ export class MainRun {
     exits: [] as number[],
     exit: (code: number) => void this.exits.push(code)
   })
+  /** What commands wait for passes at once. */
+  pause: (ms: number, signal: AbortSignal) => Promise<void> = async (_ms, signal) => signal.throwIfAborted()
   readonly simnetCalls: string[][] = []
   readonly home: string
   exits: number[] = []
@@ -27,6 +29,7 @@ export class MainRun {
     const code = await main(args, {
       io: { ...io, env: { COCOON_HOME: this.home, ...io.env } },
       signals: this.signals,
+      pause: (ms, signal) => this.pause(ms, signal),
       loadNode: async () => this.node.module,
       loadSimnet: async () => ({
         main: async words => {

@@ -194,6 +194,7 @@ describe('words that come from the user', () => {
       io,
       signals: run.signals,
       loadNode: async () => run.node.module,
+      pause: () => assert.fail('nothing to wait for'),
       loadSimnet: () => assert.fail('not a simnet')
     })
     assert.equal(code, 0, io.stderr.text)

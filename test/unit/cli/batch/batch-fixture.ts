@@ -8,9 +8,9 @@ export function batchLine(customId: string, body: object = {}): string {
   return JSON.stringify({ custom_id: customId, method: 'POST', url, body: { model: 'pocket', messages, ...body } })
 }
 
-/** An output line as OpenAI writes it. */
-export function doneLine(customId: string): string {
-  const response = { status_code: 200, request_id: 'r', body: { choices: [] } }
+/** An output line as OpenAI writes it, or with what we add. */
+export function doneLine(customId: string, cocoon?: object): string {
+  const response = { status_code: 200, request_id: 'r', body: { choices: [], ...(cocoon && { cocoon }) } }
   return JSON.stringify({ id: 'batch_req_1', custom_id: customId, response, error: null })
 }
 

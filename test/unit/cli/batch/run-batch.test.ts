@@ -34,6 +34,7 @@ class FakeMesh implements BatchRunComponents {
   readonly searches: string[] = []
   readonly pauses: number[] = []
   readonly clock = { nowMs: () => 5_000 }
+  readonly sealing = { privacy: 'strict', suite: 'x25519' } as const
   running = 0
   mostRunning = 0
   tally: Readonly<BatchTally> | undefined
@@ -102,6 +103,8 @@ describe('a batch', () => {
               model: 'ab'.repeat(32),
               provider: 'peer',
               tier: 'simulated',
+              privacy: 'strict',
+              suite: 'x25519',
               costNano: '10',
               paidNano: '12',
               receipt: '0123456789abcdef0123456789abcdef'
