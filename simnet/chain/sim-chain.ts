@@ -50,7 +50,10 @@ export interface SimBlock {
 export interface SerializedChain {
   version: 1
   seqno: number
+  /** Of the block `seqno`, hex. */
   rootHash: string
+  /** What all hashes of blocks are made of, hex; absent where an older version saved the chain. */
+  blockSeed?: string
   blockchain: SerializedBlockchain
   /** Raw address to bags of cells, oldest first. */
   transactions: Record<string, string[]>
@@ -66,23 +69,26 @@ export class SimChain {
   readonly #turns = new Turns()
   readonly #index = new Map<string, IndexedTransaction[]>()
   readonly #history: ChainHistory
+  readonly #blockSeed: Uint8Array
   #mempool: Message[] = []
   #block: SimBlock
   /** Raw addresses of the accounts with transactions in the block that is being made. */
   #touched = new Set<string>()
   #changed = false
 
-  private constructor(chain: SimBlockchain, clock: Clock, block: SimBlock) {
+  private constructor(chain: SimBlockchain, clock: Clock, first: { seqno: number; utime: number; seed: Uint8Array }) {
     this.#chain = chain
     this.#clock = clock
+    this.#blockSeed = first.seed
+    const block = { seqno: first.seqno, rootHash: this.#rootHash(first.seqno), utime: first.utime }
     this.#block = block
     this.#chain.now = block.utime
     this.#history = new ChainHistory(block, chain.accounts())
   }
 
   static async create(clock: Clock): Promise<SimChain> {
-    const genesis = { seqno: 1, rootHash: sha256('cocoon simnet genesis'), utime: toSeconds(clock.nowMs()) }
-    return new SimChain(await SimBlockchain.open(), clock, genesis)
+    const seed = sha256('cocoon simnet genesis', String(clock.nowMs()))
+    return new SimChain(await SimBlockchain.open(), clock, { seqno: 1, utime: toSeconds(clock.nowMs()), seed })
   }
 
   /**
@@ -96,10 +102,10 @@ export class SimChain {
       // Time never runs backwards on a chain, whatever the machine's clock does.
       const savedAt = saved.blockchain.time ?? 0
       const utime = Math.max(toSeconds(clock.nowMs()), savedAt)
-      const rootHash = new Uint8Array(Buffer.from(saved.rootHash, 'hex'))
+      const seed = new Uint8Array(Buffer.from(saved.blockSeed ?? saved.rootHash, 'hex'))
       // Empty blocks are not saved: their numbers must not come again with other hashes.
       const seqno = saved.seqno + Math.ceil(((utime - savedAt + 1) * 1000) / blockTimeMs)
-      const chain = new SimChain(blockchain, clock, { seqno, rootHash, utime })
+      const chain = new SimChain(blockchain, clock, { seqno, utime, seed })
       for (const [address, list] of Object.entries(saved.transactions)) {
         chain.#index.set(
           address,
@@ -163,7 +169,7 @@ export class SimChain {
         await this.#execute(message)
       }
       const seqno = this.#block.seqno + 1
-      this.#block = { seqno, rootHash: sha256(this.#block.rootHash, String(seqno)), utime }
+      this.#block = { seqno, rootHash: this.#rootHash(seqno), utime }
       this.#history.add(this.#block, await this.#takeTouched())
       return this.#block
     })
@@ -185,6 +191,15 @@ export class SimChain {
   /** The block so many blocks ago. */
   blockBefore(lag: number): SimBlock {
     return this.#history.block(lag)
+  }
+
+  /**
+   * Root hash of any block that a server so many blocks behind has, also of one from before the chain was loaded: 32 bytes.
+   *
+   * @returns undefined if there is no such block yet
+   */
+  blockHash(seqno: number, lag = 0): Uint8Array | undefined {
+    return seqno >= 1 && seqno <= this.#history.block(lag).seqno ? this.#rootHash(seqno) : undefined
   }
 
   async runGetMethod(address: Address, method: string | number, stack: TupleItem[]): Promise<GetMethodResult> {
@@ -213,9 +228,15 @@ export class SimChain {
       version: 1,
       seqno: this.#block.seqno,
       rootHash: toHex(this.#block.rootHash),
+      blockSeed: toHex(this.#blockSeed),
       blockchain: this.#chain.toSerializable(),
       transactions: Object.fromEntries([...this.#index].map(([address, list]) => [address, list.map(tx => tx.data)]))
     }))
+  }
+
+  /** Made of the number, so that empty blocks need not be saved, nor any kept, for their hashes to be told. */
+  #rootHash(seqno: number): Uint8Array {
+    return sha256(this.#blockSeed, String(seqno))
   }
 
   /** Runs the message on its account alone and puts the account back. */

@@ -5,7 +5,14 @@ import { UsageError } from '../../src/core/errors.ts'
 import type { Faults } from './faults.ts'
 import { forgeAccount, forgeRootHash, forgeTransaction } from './forgery.ts'
 import type { IndexedTransaction, SimBlock, SimChain } from './sim-chain.ts'
-import { accountJson, blockIdJson, parseStack, stackJson, transactionJson } from './toncenter-shapes.ts'
+import {
+  accountJson,
+  blockIdJson,
+  MASTERCHAIN_SHARD,
+  parseStack,
+  stackJson,
+  transactionJson
+} from './toncenter-shapes.ts'
 
 type Params = Readonly<Record<string, unknown>>
 
@@ -25,7 +32,7 @@ const MAX_REMEMBERED = 1_000
 /** What toncenter says of a message whose seqno was used. */
 const DUPLICATE = 'LITE_SERVER_UNKNOWN: cannot apply external message to current state : Duplicate msg_seqno'
 
-/** Answers the methods that the stock TonClient needs, and the one for configuration parameters. */
+/** Answers the methods that the stock TonClient needs, and those for configuration parameters and blocks. */
 export class ToncenterMethods {
   readonly #chain: SimChain
   readonly #faults: Faults
@@ -44,6 +51,8 @@ export class ToncenterMethods {
     switch (method) {
       case 'getMasterchainInfo':
         return this.#masterchainInfo()
+      case 'lookupBlock':
+        return this.#lookupBlock(params)
       case 'getAddressInformation':
         return this.#addressInformation(readAddress(params))
       case 'runGetMethod':
@@ -69,6 +78,25 @@ export class ToncenterMethods {
       state_root_hash: hash,
       init: blockIdJson(init)
     }
+  }
+
+  /** By number, in the masterchain: there are no other blocks. */
+  #lookupBlock(params: Params): object {
+    const { workchain, shard } = params
+    const seqno = readInteger(params, 'seqno')
+    if (workchain !== -1 || shard !== MASTERCHAIN_SHARD || seqno === undefined) {
+      throw new UsageError('PARAMS_INVALID', `lookupBlock: expected workchain -1, shard "${MASTERCHAIN_SHARD}", seqno`)
+    }
+    const { lagBlocks, forge } = this.#faults
+    const rootHash = this.#chain.blockHash(seqno, lagBlocks)
+    if (rootHash === undefined) {
+      const last = this.#chain.blockBefore(lagBlocks).seqno
+      throw new UsageError(
+        'BLOCK_NOT_FOUND',
+        `LITE_SERVER_NOTREADY: cannot find block (-1,8000000000000000) seqno=${seqno}: ltdb: block not found (last known masterchain block: ${last})`
+      )
+    }
+    return blockIdJson({ seqno, rootHash: forgeRootHash(rootHash, forge) })
   }
 
   async #addressInformation(address: Address): Promise<object> {

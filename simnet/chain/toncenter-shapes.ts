@@ -13,7 +13,7 @@ import type { IndexedTransaction, SimBlock } from './sim-chain.ts'
 
 // The JSON of toncenter's HTTP API v2, field for field as the stock TonClient parses it (@ton/ton, HttpApi).
 
-const MASTERCHAIN_SHARD = '-9223372036854775808'
+export const MASTERCHAIN_SHARD = '-9223372036854775808'
 
 export function blockIdJson(block: Pick<SimBlock, 'seqno' | 'rootHash'>): object {
   const hash = Buffer.from(block.rootHash).toString('base64')

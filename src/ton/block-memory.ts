@@ -10,7 +10,12 @@ export class BlockMemory {
   contradiction({ seqno, rootHash }: BlockId, endpoint: string): string | undefined {
     const known = this.#blocks.get(seqno)
     if (known !== undefined) {
-      return known.rootHash === rootHash ? undefined : known.endpoint
+      if (known.rootHash === rootHash) {
+        return undefined
+      }
+      // Neither is believed any more: a third server must not be measured by what one of them said.
+      this.#blocks.delete(seqno)
+      return known.endpoint
     }
     this.#blocks.set(seqno, { rootHash, endpoint })
     const [first] = this.#blocks.keys()

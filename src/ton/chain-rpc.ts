@@ -1,5 +1,6 @@
 import type { Cell, Transaction } from '@ton/core'
 import type { AbortOptions } from '../core/abort.ts'
+import { fromHex } from '../core/bytes.ts'
 import { type Clock, systemClock } from '../core/clock.ts'
 import { type Logger, silentLogger } from '../core/logger.ts'
 import type { NanoTon } from '../core/nano-ton.ts'
@@ -7,6 +8,7 @@ import { type Random, systemRandom } from '../core/random.ts'
 import { AccountMemory } from './account-memory.ts'
 import { AccountReader } from './account-reader.ts'
 import { BlockMemory } from './block-memory.ts'
+import { BlockReader } from './block-reader.ts'
 import { BocSender } from './boc-sender.ts'
 import { ConfigReader, type FreshOption } from './config-reader.ts'
 import { Endpoint, type EndpointInit } from './endpoint.ts'
@@ -82,7 +84,8 @@ const SIMNET_GLOBAL_ID = -217
  * - The first server that is well is asked; one that fails rests for a growing while, and others answer meanwhile.
  * - A server of another network is not asked again, nor one that gives an impossible answer.
  * - What is returned of an account or of the tip never goes back in time. A server that is behind is waited for.
- * - Where two servers answer, two have to show an account's state: the first time it is seen, and again after a minute.
+ * - Where two servers answer, two have to show an account's state: the first time it is seen, and again after a minute; and
+ *   two have to name a block that is looked up.
  *   If they contradict each other, nobody can tell which one is right, and neither is asked again. While only one answers,
  *   it is believed.
  *
@@ -93,6 +96,7 @@ export class ChainRpc {
   readonly #transactions: TransactionReader
   readonly #config: ConfigReader
   readonly #tip: TipReader
+  readonly #blocks: BlockReader
   readonly #sender: BocSender
 
   /** Makes no request. */
@@ -123,6 +127,7 @@ export class ChainRpc {
     this.#transactions = new TransactionReader({ ...shared, reader }, limits)
     this.#config = new ConfigReader(shared)
     this.#tip = new TipReader(shared, limits)
+    this.#blocks = new BlockReader(shared)
     this.#sender = new BocSender(shared)
   }
 
@@ -136,6 +141,17 @@ export class ChainRpc {
   async tip(options: AbortOptions = {}): Promise<{ height: number; hash: Uint8Array }> {
     const { seqno, rootHash } = await this.#tip.read(options)
     return { height: seqno, hash: new Uint8Array(Buffer.from(rootHash, 'hex')) }
+  }
+
+  /**
+   * Root hash of the masterchain block of a number, 32 bytes. Kept: a final block never changes.
+   *
+   * @throws {ChainBlockUnknownError} `CHAIN_BLOCK_UNKNOWN` if the chain does not show it, not yet or not any more
+   * @throws {ChainUnreachableError} `CHAIN_UNREACHABLE`
+   * @throws {ChainInconsistentError} `CHAIN_INCONSISTENT`, `CHAIN_WRONG_NETWORK`
+   */
+  async blockHash(height: number, options: AbortOptions = {}): Promise<Uint8Array> {
+    return fromHex(await this.#blocks.rootHash(height, options), 32)
   }
 
   /**

@@ -22,6 +22,17 @@ export class ChainLaggingError extends NetworkError implements ReadFailure {
   }
 }
 
+/** `CHAIN_BLOCK_UNKNOWN`: a server has no masterchain block of this number, not yet or not any more. */
+export class ChainBlockUnknownError extends NetworkError {
+  constructor(endpoints: string, height: number) {
+    super(
+      'CHAIN_BLOCK_UNKNOWN',
+      `The chain at ${endpoints} does not show block ${height}, not yet or not any more. Try again, or configure another endpoint`,
+      { details: { endpoints, height } }
+    )
+  }
+}
+
 /** `CHAIN_INCONSISTENT`: an impossible answer, or two servers that contradict each other. They are not asked again. */
 export class ChainInconsistentError extends MoneyError implements ReadFailure {
   readonly #parts: readonly [endpoints: string, why: string]

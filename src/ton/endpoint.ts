@@ -46,6 +46,8 @@ export interface EndpointRequest {
   params: Readonly<Record<string, unknown>>
   /** Called just before the request may leave. */
   sending?: () => void
+  /** Whether a failure says what was asked for, such as that there is no such block: it is handed on like a result. */
+  isAnswer?: (failure: ToncenterFailure) => boolean
 }
 
 const NETWORK_ID: EndpointRequest = { method: 'getConfigParam', params: { config_id: 19 } }
@@ -136,7 +138,7 @@ export class Endpoint {
     this.#isOfOurNetwork = true
   }
 
-  async #ask({ method, params, sending }: EndpointRequest, options: AbortOptions = {}): Promise<unknown> {
+  async #ask({ method, params, sending, isAnswer }: EndpointRequest, options: AbortOptions = {}): Promise<unknown> {
     await this.#limit.take(options)
     throwIfAborted(options.signal)
     if (this.#refusal !== undefined) {
@@ -168,6 +170,9 @@ export class Endpoint {
       } else if (err instanceof ToncenterFailure && err.status === TOO_MANY_REQUESTS) {
         outcome.abandoned()
         this.#limit.slowDown(err.retryAfterMs)
+      } else if (err instanceof ToncenterFailure && isAnswer?.(err) === true) {
+        outcome.succeeded()
+        return err
       } else if (err instanceof ToncenterFailure && isOurFault(err)) {
         outcome.succeeded()
       } else {

@@ -11,11 +11,17 @@ export { type ChannelTerms, channelAddress } from './channel-address.ts'
 export { CHANNEL_EXIT_CODES } from './channel-contract.ts'
 export type { ChainReceipt, ClaimVoucher, CoopCloseOrder } from './channel-orders.ts'
 export type { ChannelView } from './channel-view.ts'
-export { ChainInconsistentError, ChainLaggingError, ChainWrongNetworkError } from './endpoint-errors.ts'
+export {
+  ChainBlockUnknownError,
+  ChainInconsistentError,
+  ChainLaggingError,
+  ChainWrongNetworkError
+} from './endpoint-errors.ts'
 export { ChainHistoryIncompleteError, type OpenedChannel } from './opened-channels.ts'
 export type { TonChain } from './ton-chain.ts'
 export type { SentTransfer, TonWallet, WalletSharedNotice } from './ton-wallet.ts'
 export { type ChainTransaction, networkFees, type OutgoingMessage } from './transactions.ts'
+export { poll, type Sleep, systemSleep } from './wait.ts'
 
 /** Network ids (configuration parameter 19). */
 export const GLOBAL_IDS = { mainnet: -239, testnet: -3, simnet: -217 } as const

@@ -41,6 +41,7 @@ export interface TonChainInit {
 /** What channels need of the chain's endpoint. */
 export interface TonRpc extends WalletRpc, PriceRpc {
   tip(options?: AbortOptions): Promise<{ height: number; hash: Uint8Array }>
+  blockHash(height: number, options?: AbortOptions): Promise<Uint8Array>
 }
 
 export interface TonChainComponents {
@@ -87,6 +88,11 @@ export class TonChain {
       this.#rpc.account(this.#wallet.address, options)
     ])
     return { height, hash, timeMs: chainTime * 1000 }
+  }
+
+  /** As `ChainRpc.blockHash`: root hash of a masterchain block, 32 bytes. */
+  async blockHash(height: number, options: AbortOptions = {}): Promise<Uint8Array> {
+    return this.#rpc.blockHash(height, options)
   }
 
   /**

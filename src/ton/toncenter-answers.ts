@@ -10,6 +10,9 @@ export interface BlockId {
   rootHash: string
 }
 
+/** Shard of every masterchain block: as text, for it is larger than a number holds. */
+export const MASTERCHAIN = { workchain: -1, shard: '-9223372036854775808' } as const
+
 /** An account as one server showed it. */
 export interface ShownAccount {
   balance: NanoTon
@@ -55,10 +58,10 @@ const boc = base64.transform((text, context) => {
 })
 const maybeBoc = z.union([z.literal('').transform(() => undefined), boc])
 const transactionId = z.object({ lt: logicalTime, hash })
-const block = z
-  // Accounts of every workchain are shown as of a block of the masterchain.
-  .object({ workchain: z.literal(-1), seqno: z.int().min(0).max(MAX_UINT32), root_hash: hash })
-  .transform(({ seqno, root_hash: rootHash }): BlockId => ({ seqno, rootHash }))
+// Accounts of every workchain are shown as of a block of the masterchain.
+const blockId = z.object({ workchain: z.literal(-1), seqno: z.int().min(0).max(MAX_UINT32), root_hash: hash })
+const block = blockId.transform(asBlock)
+const masterchainBlock = blockId.extend({ shard: z.literal(MASTERCHAIN.shard) }).transform(asBlock)
 
 const masterchainInfo = z.object({ last: block }).transform(({ last }) => last)
 
@@ -100,6 +103,19 @@ const transactions = z.array(z.object({ data: boc, transaction_id: transactionId
 /** @throws {AbsurdAnswer} */
 export function readTip(result: unknown): BlockId {
   return read('getMasterchainInfo', masterchainInfo, result)
+}
+
+/**
+ * The masterchain block of a number. An answer that names another block is none.
+ *
+ * @throws {AbsurdAnswer}
+ */
+export function readBlock(result: unknown, height: number): BlockId {
+  const found = read('lookupBlock', masterchainBlock, result)
+  if (found.seqno !== height) {
+    throw new AbsurdAnswer(`block ${found.seqno} when asked for block ${height}`)
+  }
+  return found
 }
 
 /** @throws {AbsurdAnswer} */
@@ -160,6 +176,10 @@ export function readTransactions(result: unknown, accountHash: bigint, limit: nu
 /** Hex. */
 export function hashOf(tx: Transaction): string {
   return tx.hash().toString('hex')
+}
+
+function asBlock({ seqno, root_hash: rootHash }: z.infer<typeof blockId>): BlockId {
+  return { seqno, rootHash }
 }
 
 /** A stranger may have sent something this parser does not know: not the server's fault. */

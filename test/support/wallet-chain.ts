@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { Address, beginCell, Cell, loadTransaction, type Transaction } from '@ton/core'
 import { configParseGasLimitsPrices, configParseMsgPrices } from '@ton/ton'
 import { SIMNET_GLOBAL_ID } from '../../simnet/chain/sim-blockchain.ts'
@@ -204,6 +205,10 @@ export class FaultyEndpoint implements TonRpc {
   async tip(): Promise<{ height: number; hash: Uint8Array }> {
     const { seqno, rootHash } = this.#chain.chain.block
     return { height: seqno, hash: rootHash }
+  }
+
+  async blockHash(height: number): Promise<Uint8Array> {
+    return this.#chain.chain.blockHash(height) ?? assert.fail(`There is no block ${height} yet`)
   }
 
   async sendBoc(boc: Buffer): Promise<void> {

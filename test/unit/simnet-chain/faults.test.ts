@@ -123,6 +123,57 @@ describe('a chain with faults', () => {
     assert.equal((await account())['state'], 'active')
   })
 
+  async function lookedUp(seqno: number, from = methods): Promise<unknown> {
+    return from.call('lookupBlock', { workchain: -1, shard: '-9223372036854775808', seqno })
+  }
+
+  it('looks up every block it has shown, also after a restart, and none that is not there yet', async () => {
+    const before = await tip()
+    const seqno = Number(before['seqno'])
+    assert.deepEqual(await lookedUp(seqno), before)
+    await chain.produceBlock()
+    assert.notDeepEqual((await tip())['root_hash'], before['root_hash'])
+    assert.deepEqual(await lookedUp(seqno), before)
+    const missing = { code: 'BLOCK_NOT_FOUND', message: /ltdb: block not found \(last known masterchain block: \d+\)$/ }
+    await assert.rejects(lookedUp(seqno + 2), missing)
+    setFaults(faults, { lagBlocks: 1 })
+    await assert.rejects(lookedUp(seqno + 1), missing)
+    assert.deepEqual(await lookedUp(seqno), await tip())
+    setFaults(faults, { lagBlocks: 0, forge: 'block' })
+    assert.deepEqual(await lookedUp(seqno + 1), await tip())
+    setFaults(faults, { forge: false })
+    const saved = JSON.parse(JSON.stringify(await chain.serialize())) as Awaited<ReturnType<SimChain['serialize']>>
+    const again = await SimChain.restore(saved, { nowMs: () => (chain.block.utime + 100) * 1_000 }, 400)
+    const methodsAgain = new ToncenterMethods(again, faults)
+    assert.deepEqual(await lookedUp(seqno, methodsAgain), before)
+    // Those that passed while it was down are blocks too.
+    assert.equal(((await lookedUp(again.block.seqno - 1, methodsAgain)) as Json)['seqno'], again.block.seqno - 1)
+    const other = new ToncenterMethods(await SimChain.create({ nowMs: () => 1_900_000_000_000 }), faults)
+    assert.notDeepEqual(((await lookedUp(1, other)) as Json)['root_hash'], ((await lookedUp(1)) as Json)['root_hash'])
+  })
+
+  it('goes on with a chain that an older version saved', async () => {
+    const { blockSeed: _, ...saved } = await chain.serialize()
+    const again = await SimChain.restore(saved, { nowMs: () => chain.block.utime * 1_000 }, 400)
+    assert.ok(again.block.seqno > chain.block.seqno)
+    assert.deepEqual(again.block.rootHash, again.blockHash(again.block.seqno))
+  })
+
+  it('looks up masterchain blocks by number only', async () => {
+    const params = { workchain: -1, shard: '-9223372036854775808', seqno: 1 }
+    for (const change of [
+      { workchain: 0 },
+      { shard: '-9223372036854775807' },
+      { shard: -(2 ** 63) },
+      { seqno: 0 },
+      { seqno: '1' }
+    ]) {
+      await assert.rejects(methods.call('lookupBlock', { ...params, ...change }), { code: 'PARAMS_INVALID' })
+    }
+    const { seqno: _, ...unnamed } = params
+    await assert.rejects(methods.call('lookupBlock', unnamed), { code: 'PARAMS_INVALID' })
+  })
+
   it('remembers no more than it has to, and the newest states for ever', async () => {
     for (let block = 0; block < 600; block++) {
       await chain.produceBlock()

@@ -16,7 +16,8 @@ function requestsOf(rpc: ReturnType<TestServers['rpc']>): Array<() => Promise<un
     async () => rpc.tip(),
     async () => rpc.transactions(ADDRESS),
     async () => rpc.configParam(20),
-    async () => rpc.sendBoc(Buffer.from('x'))
+    async () => rpc.sendBoc(Buffer.from('x')),
+    async () => rpc.blockHash(1)
   ]
 }
 

@@ -7,6 +7,7 @@ import { ToncenterMethods } from '../../../simnet/chain/toncenter-methods.ts'
 import { nanoTon } from '../../../src/core/nano-ton.ts'
 import {
   readAccount,
+  readBlock,
   readConfigParam,
   readNetworkId,
   readTip,
@@ -88,6 +89,35 @@ describe('answers of a server', () => {
     ]
     for (const change of bad) {
       assert.throws(() => readAccount({ ...account, ...change }), AbsurdAnswer, JSON.stringify(change))
+    }
+  })
+
+  it('are refused where they do not name the masterchain block that was asked for', () => {
+    const honest = account['block_id'] as Json
+    const height = honest['seqno'] as number
+    assert.deepEqual(readBlock(honest, height), readTip(tip))
+    const bad: Json[] = [
+      { seqno: height + 1 },
+      { seqno: String(height) },
+      { seqno: undefined },
+      { workchain: 0 },
+      { workchain: '-1' },
+      { workchain: undefined },
+      { shard: '4611686018427387904' },
+      { shard: -(2 ** 63) },
+      { shard: undefined },
+      { root_hash: '' },
+      { root_hash: Buffer.alloc(31).toString('base64') },
+      { root_hash: Buffer.alloc(33).toString('base64') },
+      { root_hash: `${String(honest['root_hash'])}!` },
+      { root_hash: 7 },
+      { root_hash: undefined }
+    ]
+    for (const change of bad) {
+      assert.throws(() => readBlock({ ...honest, ...change }, height), AbsurdAnswer, JSON.stringify(change))
+    }
+    for (const rubbish of [undefined, null, 'block', [], [honest], { last: honest }]) {
+      assert.throws(() => readBlock(rubbish, height), AbsurdAnswer)
     }
   })
 
