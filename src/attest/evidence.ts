@@ -39,7 +39,7 @@ export interface TdxEvidence extends TdxProof {
   version: 1
 }
 
-/** Evidence of the tier `snp`: report and certificates (DER) in base64. */
+/** Evidence of the tier `snp`: report, certificates and revocation list (DER) in base64. */
 export interface SnpEvidence {
   type: 'snp'
   version: 1
@@ -49,6 +49,8 @@ export interface SnpEvidence {
   /** ASK or ASVK. */
   ask: string
   ark: string
+  /** The ARK's. */
+  crl: string
 }
 
 /** What one GPU says. */
@@ -88,7 +90,8 @@ const readSnp: Reader<SnpEvidence> = object<SnpEvidence>({
   report: base64(),
   leaf: base64(),
   ask: base64(),
-  ark: base64()
+  ark: base64(),
+  crl: base64()
 })
 
 /** What an enclave's GPUs say, and NVIDIA's golden measurements; complete as the enclave hands it out. */

@@ -13,6 +13,7 @@ import { type AcceptedImage, expectImage, measuredTd } from './measured.ts'
 import { type VerifiedGpu, verifyNvidiaEvidence } from './nvidia/verify.ts'
 import { type AttestationPolicy, expectNotDenied } from './policy.ts'
 import { simulatedMeasurement, verifySimulatedEvidence } from './simulated-evidence.ts'
+import type { SnpRoots } from './snp/product.ts'
 import { type VerifiedSnp, verifySnpReport } from './snp/verify.ts'
 import type { Statement } from './statement.ts'
 import { type MeasuredEvent, verifyEventLog } from './tdx/event-log.ts'
@@ -49,6 +50,8 @@ export interface JudgeEvidenceInput {
   readonly nowMs: number
   /** Remembers collateral and quotes that held. */
   readonly tdx: TdxVerifier
+  /** For tests. @default those of AMD */
+  readonly snpRoots?: SnpRoots
 }
 
 /**
@@ -143,10 +146,16 @@ function judgeTdxGpu({ cpu, gpus, rims }: TdxGpuEvidence, input: JudgeEvidenceIn
   }
 }
 
-function judgeSnp({ statement, evidence, policy, nowMs }: JudgeEvidenceInput): JudgedEvidence {
-  const { report, leaf, ask, ark } = decodeSnpEvidence(evidence)
-  const certificates = { leaf: fromBase64(leaf), ask: fromBase64(ask), ark: fromBase64(ark) }
-  const guest = verifySnpReport({ report: fromBase64(report), certificates, nowMs, policy: policy.snp })
+function judgeSnp({ statement, evidence, policy, nowMs, snpRoots }: JudgeEvidenceInput): JudgedEvidence {
+  const { report, leaf, ask, ark, crl } = decodeSnpEvidence(evidence)
+  const guest = verifySnpReport({
+    report: fromBase64(report),
+    certificates: { leaf: fromBase64(leaf), ask: fromBase64(ask), ark: fromBase64(ark) },
+    crl: fromBase64(crl),
+    nowMs,
+    policy: policy.snp,
+    ...(snpRoots && { roots: snpRoots })
+  })
   const measured = { tier: 'snp', measurement: toHex(guest.measurement) } as const
   const image = expectImage(policy.images, measured, statement.software.bundleDigest)
   return {

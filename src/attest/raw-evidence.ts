@@ -33,7 +33,7 @@ export interface RawTdxGpuEvidence {
   rims: string[]
 }
 
-/** An SEV-SNP report without AMD's certificates, unless its host keeps some. */
+/** An SEV-SNP report without AMD's certificates, unless its host keeps some, and without its revocation list. */
 export interface RawSnpEvidence {
   type: 'snp'
   version: 1

@@ -5,7 +5,7 @@ import { runFuzz } from './run-fuzz.ts'
 describe('fuzzed evidence', () => {
   it('is refused with a code, quickly, and never holds unless it says what the genuine one says', async function () {
     this.timeout(120_000)
-    const { outcomes } = await runFuzz(await attestTarget(), { seed: 20_261_122, from: 0, frames: 2_000 })
+    const { outcomes } = await runFuzz(await attestTarget(), { seed: 20_261_122, from: 0, frames: 3_000 })
     // Inputs must get past the first check, and to every surface that needs no recorded data.
     for (const expected of [
       'certificate read',
@@ -17,6 +17,8 @@ describe('fuzzed evidence', () => {
       'quote read',
       'verify-quote ATTESTATION_QUOTE_INVALID',
       'signed-tdx held UpToDate',
+      'snp-revocation held made',
+      'snp-revocation ATTESTATION_CERTIFICATE_REVOKED',
       'collateral read',
       'tcb-info ATTESTATION_COLLATERAL_INVALID',
       'event-log ATTESTATION_EVENT_LOG_MISMATCH',

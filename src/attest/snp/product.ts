@@ -6,8 +6,11 @@ export type SnpProduct = (typeof SNP_PRODUCTS)[number]
 /** What AMD's certificates call each product. */
 export const PRODUCT_NAMES: Readonly<Record<SnpProduct, string>> = { milan: 'Milan', genoa: 'Genoa', turin: 'Turin' }
 
-/** AMD's root keys (ARK): SHA-256 of each certificate's DER, lower-case hex. Nothing else is trusted. */
-const ARK_DIGESTS: Readonly<Record<SnpProduct, string>> = {
+/** Roots to trust: SHA-256 of each certificate's DER, lower-case hex. */
+export type SnpRoots = Readonly<Record<SnpProduct, string>>
+
+/** AMD's root keys (ARK). Nothing else is trusted. */
+export const AMD_ROOTS: SnpRoots = {
   milan: '69d063b45344d26a2e94e1f4210de49ef555308287d4c174445c95639a540bcd',
   genoa: '4c6598d19c18719c5dfd4a7d335f674e5bfe1d8f800cea2cf270c10d103db2f1',
   turin: '1f084161a44bb6d93778a904877d4819cafa5d05ef4193b2ded9dd9c73dd3f6a'
@@ -21,8 +24,8 @@ export interface SnpCpuid {
 }
 
 /** The product that a root certificate stands for, by SHA-256 of its DER in lower-case hex, or undefined. */
-export function productOfArk(digest: string): SnpProduct | undefined {
-  return SNP_PRODUCTS.find(product => ARK_DIGESTS[product] === digest)
+export function productOfArk(digest: string, roots: SnpRoots = AMD_ROOTS): SnpProduct | undefined {
+  return SNP_PRODUCTS.find(product => roots[product] === digest)
 }
 
 /** The product with this CPUID, or undefined. */

@@ -8,7 +8,7 @@ import { type DistinguishedName, readName, sameName } from './name.ts'
 import { expectSignatureForm, type SignatureAlgorithm, signatureAlgorithm, signatureHolds } from './signature.ts'
 import { expectTime } from './validity.ts'
 
-/** Largest revocation list that is read, in bytes. */
+/** Largest revocation list that is read unless the caller says less, in bytes. */
 export const MAX_CRL_BYTES = 1024 * 1024
 
 /** A revocation list that was read but not judged: nothing in it is true before {@link verifyCrl} held. */
@@ -30,13 +30,14 @@ export interface Crl {
  * Reads a version 2 certificate revocation list (RFC 5280 §5) in strict DER that fills `der`. A list with a critical
  * extension (a delta, a part, an indirect one) is refused, as is one without an end.
  *
+ * @param maxBytes - @default {@link MAX_CRL_BYTES}
  * @throws {AttestationError} `ATTESTATION_CRL_TOO_LARGE`, `ATTESTATION_CRL_INVALID`
  */
-export function parseCrl(der: Uint8Array): Crl {
-  if (der.byteLength > MAX_CRL_BYTES) {
+export function parseCrl(der: Uint8Array, maxBytes: number = MAX_CRL_BYTES): Crl {
+  if (der.byteLength > maxBytes) {
     throw new AttestationError(
       'ATTESTATION_CRL_TOO_LARGE',
-      `A revocation list has ${der.byteLength} bytes: expected at most ${MAX_CRL_BYTES}`
+      `A revocation list has ${der.byteLength} bytes: expected at most ${maxBytes}`
     )
   }
   try {
@@ -124,8 +125,8 @@ function readCrl(der: Uint8Array, list: DerReader): Crl {
 function readRevoked(fields: DerReader): ReadonlySet<string> {
   return fields.nested(TAG.sequence, 'revokedCertificates', entries => {
     const serials = new Set<string>()
-    // RFC 5280 §5.1.2.6: an empty list is left out.
-    do {
+    // RFC 5280 §5.1.2.6 leaves a list of none out; written out it says the same.
+    while (!entries.atEnd) {
       entries.nested(TAG.sequence, 'A revoked certificate', entry => {
         serials.add(toHex(readSerial(entry)))
         readTime(entry, 'revocationDate')
@@ -133,7 +134,7 @@ function readRevoked(fields: DerReader): ReadonlySet<string> {
           expectNoneCritical(readExtensionList(entry, 'crlEntryExtensions'))
         }
       })
-    } while (!entries.atEnd)
+    }
     return serials
   })
 }

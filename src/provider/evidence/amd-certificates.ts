@@ -1,28 +1,38 @@
 import { base64, canonicalBytes, decodeDocument, object, oneOf, type Reader } from '../../attest/document.ts'
 import { parseCertificateTable, type SnpCertificateName } from '../../attest/snp/certificate-table.ts'
 import type { SnpPolicy } from '../../attest/snp/policy.ts'
-import { productOfCpuid, SNP_PRODUCTS, type SnpProduct } from '../../attest/snp/product.ts'
+import { productOfCpuid, SNP_PRODUCTS, type SnpProduct, type SnpRoots } from '../../attest/snp/product.ts'
 import { parseSnpReport, type SnpReport } from '../../attest/snp/report.ts'
+import { verifySnpRevocation } from '../../attest/snp/revocation.ts'
+import {
+  type SignedSnpReport,
+  type SignedSnpReportInput,
+  verifySignedSnpReport
+} from '../../attest/snp/signed-report.ts'
 import { ANY_TCB } from '../../attest/snp/tcb.ts'
-import { type VerifySnpReportInput, verifySnpReport } from '../../attest/snp/verify.ts'
 import type { AbortOptions } from '../../core/abort.ts'
 import { sha256, toHex } from '../../core/bytes.ts'
 import type { Clock } from '../../core/clock.ts'
 import { AttestationError, EnvironmentError, errorCode } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
+import { SharedWork } from '../../core/shared-work.ts'
+import { AmdRevocation } from './amd-revocation.ts'
 import type { AmdService } from './amd-service.ts'
 import { answerFault } from './answer-fault.ts'
 import { DocumentUnknown } from './fetch-document.ts'
 import { KeptFiles } from './kept-files.ts'
-import { SharedWork } from './shared-work.ts'
 
-/** DER, as `verifySnpReport` takes them. */
-export type SnpCertificates = VerifySnpReportInput['certificates']
+type SnpCertificates = SignedSnpReportInput['certificates']
+
+/** What AMD says of the key that signed a report: certificates and its root's revocation list, DER. */
+export interface SnpEndorsements extends SnpCertificates {
+  readonly crl: Uint8Array
+}
 
 export interface AmdCertificatesComponents {
   readonly logger: Logger
   readonly clock: Clock
-  readonly service: Pick<AmdService, 'vcek' | 'issuers'>
+  readonly service: Pick<AmdService, 'vcek' | 'issuers' | 'crl'>
 }
 
 export interface AmdCertificatesInit {
@@ -30,6 +40,8 @@ export interface AmdCertificatesInit {
   readonly folder: string
   /** How long to leave a service alone that failed, in milliseconds. @default 5 minutes */
   readonly retryMs?: number
+  /** For tests. @default those of AMD */
+  readonly roots?: SnpRoots
 }
 
 interface KeptFile {
@@ -63,38 +75,47 @@ const PRODUCTS_BEFORE_CPUID: readonly SnpProduct[] = SNP_PRODUCTS.filter(product
 
 /**
  * The certificates of the key that signs this machine's reports: from the host's table if it has them, else kept from
- * before, else from AMD. They last until one of them ends or the firmware is updated. Whatever their source, they are used
- * only if the report verifies under them to AMD's pinned root.
+ * before, else from AMD. They last until one of them ends or is revoked, or the firmware is updated. Whatever their source,
+ * they are used only if the report verifies under them to AMD's pinned root, whose revocation list comes from AMD alone.
  */
 export class AmdCertificates {
   readonly #components: AmdCertificatesComponents
   readonly #files: KeptFiles
-  readonly #fetches: SharedWork<SnpCertificates>
+  readonly #revocation: AmdRevocation
+  readonly #fetches: SharedWork<SnpEndorsements>
+  readonly #roots: Pick<AmdCertificatesInit, 'roots'>
   #kept: { readonly name: string; readonly certificates: SnpCertificates } | undefined
 
   constructor(components: AmdCertificatesComponents, init: AmdCertificatesInit) {
     this.#components = components
     this.#files = new KeptFiles(init.folder)
-    this.#fetches = new SharedWork(components.clock, init.retryMs ?? 5 * 60_000)
+    const { folder, retryMs = 5 * 60_000, roots } = init
+    this.#revocation = new AmdRevocation(components, { folder, retryMs })
+    this.#fetches = new SharedWork(components.clock, retryMs)
+    this.#roots = roots === undefined ? {} : { roots }
   }
 
   /**
    * @param table - of the host, as the kernel hands it out
    * @throws {EnvironmentError} `COLLATERAL_PLATFORM_UNKNOWN`
    * @throws {NetworkError} `COLLATERAL_UNREACHABLE`, `COLLATERAL_ANSWER_…`
-   * @throws {AttestationError} `ATTESTATION_SNP_…` for a report that no client could accept
+   * @throws {AttestationError} `ATTESTATION_SNP_…` for a report that no client could accept,
+   *   `ATTESTATION_CERTIFICATE_REVOKED` if AMD has revoked what it still certifies this machine with
    */
   async certificates(
     bytes: Uint8Array,
     table: Uint8Array | undefined,
     options: AbortOptions = {}
-  ): Promise<SnpCertificates> {
+  ): Promise<SnpEndorsements> {
     const report = parseSnpReport(bytes)
     const given = this.#readTable(table)
     const leaf = given.get(report.signer)
     const [ask, ark] = [given.get('ask'), given.get('ark')]
-    if (leaf !== undefined && ask !== undefined && ark !== undefined && this.#holds(bytes, { leaf, ask, ark })) {
-      return { leaf, ask, ark }
+    if (leaf !== undefined && ask !== undefined && ark !== undefined) {
+      const found = await this.#unlessRevoked(bytes, { leaf, ask, ark }, options)
+      if (found !== undefined) {
+        return found
+      }
     }
     const name = fileName(report, report.signer === 'vlek' ? leaf : undefined)
     const kept = await this.#atHand(name, bytes, options)
@@ -112,13 +133,36 @@ export class AmdCertificates {
     }
   }
 
-  async #atHand(name: string, bytes: Uint8Array, options: AbortOptions): Promise<SnpCertificates | undefined> {
+  async #atHand(name: string, bytes: Uint8Array, options: AbortOptions): Promise<SnpEndorsements | undefined> {
     const certificates = this.#kept?.name === name ? this.#kept.certificates : await this.#readKept(name, options)
-    if (certificates === undefined || !this.#holds(bytes, certificates)) {
+    const found = certificates && (await this.#unlessRevoked(bytes, certificates, options))
+    this.#kept = found && certificates ? { name, certificates } : undefined
+    return found
+  }
+
+  /** Undefined for certificates that do not fit the report or are revoked: AMD may have others. */
+  async #unlessRevoked(
+    bytes: Uint8Array,
+    certificates: SnpCertificates,
+    options: AbortOptions
+  ): Promise<SnpEndorsements | undefined> {
+    const signed = this.#holds(bytes, certificates)
+    if (signed === undefined) {
       return undefined
     }
-    this.#kept = { name, certificates }
-    return certificates
+    const crl = await this.#revocation.list(signed, options)
+    try {
+      this.#expectNotRevoked(crl, signed)
+      return { ...certificates, crl }
+    } catch (cause) {
+      if (!(cause instanceof AttestationError)) {
+        throw cause
+      }
+      this.#components.logger.warn('certificates at hand are revoked, AMD is asked for others', {
+        code: errorCode(cause)
+      })
+      return undefined
+    }
   }
 
   async #readKept(name: string, options: AbortOptions): Promise<SnpCertificates | undefined> {
@@ -146,20 +190,18 @@ export class AmdCertificates {
     bytes: Uint8Array,
     report: SnpReport,
     hostLeaf: Uint8Array | undefined
-  ): Promise<SnpCertificates> {
+  ): Promise<SnpEndorsements> {
     const certificates = await this.#ask(report, report.signer === 'vlek' ? requireVlek(hostLeaf) : undefined)
-    try {
-      this.#verify(bytes, certificates)
-    } catch (cause) {
-      throw isGuestFault(cause) ? cause : answerFault('What AMD certifies of this machine', cause)
-    }
+    const signed = this.#verifyAnswer(bytes, certificates)
+    const crl = await this.#revocation.list(signed)
+    this.#expectNotRevoked(crl, signed)
     this.#kept = { name, certificates }
     const { leaf, ask, ark } = certificates
     const file: KeptFile = { version: 1, leaf: toBase64(leaf), ask: toBase64(ask), ark: toBase64(ark) }
     await this.#files.replace(name, canonicalBytes(file)).catch((err: unknown) => {
       this.#components.logger.warn('AMD certificates could not be kept on disk', { file: name, code: errorCode(err) })
     })
-    return certificates
+    return { ...certificates, crl }
   }
 
   async #ask(report: SnpReport, vlek: Uint8Array | undefined): Promise<SnpCertificates> {
@@ -182,21 +224,33 @@ export class AmdCertificates {
     throw unknown(faults.join('; ') || 'its processor is none that AMD certifies for SEV-SNP')
   }
 
-  #holds(report: Uint8Array, certificates: SnpCertificates): boolean {
+  #holds(report: Uint8Array, certificates: SnpCertificates): SignedSnpReport | undefined {
     try {
-      this.#verify(report, certificates)
-      return true
+      return this.#verify(report, certificates)
     } catch (cause) {
       if (isGuestFault(cause) || !(cause instanceof AttestationError)) {
         throw cause
       }
       this.#components.logger.debug('certificates at hand do not fit the report', { code: cause.code })
-      return false
+      return undefined
     }
   }
 
-  #verify(report: Uint8Array, certificates: SnpCertificates): void {
-    verifySnpReport({ report, certificates, nowMs: this.#components.clock.nowMs(), policy: ANY_GUEST })
+  #verifyAnswer(report: Uint8Array, certificates: SnpCertificates): SignedSnpReport {
+    try {
+      return this.#verify(report, certificates)
+    } catch (cause) {
+      throw isGuestFault(cause) ? cause : answerFault('What AMD certifies of this machine', cause)
+    }
+  }
+
+  #verify(report: Uint8Array, certificates: SnpCertificates): SignedSnpReport {
+    const nowMs = this.#components.clock.nowMs()
+    return verifySignedSnpReport({ report, certificates, nowMs, policy: ANY_GUEST, ...this.#roots })
+  }
+
+  #expectNotRevoked(crl: Uint8Array, { chain }: SignedSnpReport): void {
+    verifySnpRevocation(crl, chain, this.#components.clock.nowMs())
   }
 }
 

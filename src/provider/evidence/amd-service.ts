@@ -1,5 +1,6 @@
 import { PRODUCT_NAMES, type SnpProduct } from '../../attest/snp/product.ts'
 import type { SnpReport, SnpSigner } from '../../attest/snp/report.ts'
+import { MAX_SNP_CRL_BYTES } from '../../attest/snp/revocation.ts'
 import { parseTcb } from '../../attest/snp/tcb.ts'
 import { MAX_CERTIFICATE_BYTES } from '../../attest/x509/certificate.ts'
 import { splitPem } from '../../attest/x509/pem.ts'
@@ -68,6 +69,23 @@ export class AmdService {
       return { ask, ark }
     } catch (cause) {
       throw answerFault(`What ${this.#baseUrl} says`, cause)
+    }
+  }
+
+  /**
+   * The revocation list of the root above a chip's key or a cloud's, DER.
+   *
+   * @throws {NetworkError} `COLLATERAL_UNREACHABLE`, also if it has none; `COLLATERAL_ANSWER_INVALID`
+   */
+  async crl(product: SnpProduct, signer: SnpSigner, options: AbortOptions = {}): Promise<Uint8Array> {
+    const what = `AMD's revocation list for ${PRODUCT_NAMES[product]}`
+    try {
+      return await this.#get(`/${signer}/v1/${PRODUCT_NAMES[product]}/crl`, what, MAX_SNP_CRL_BYTES, options)
+    } catch (cause) {
+      if (!(cause instanceof DocumentUnknown)) {
+        throw cause
+      }
+      throw new NetworkError('COLLATERAL_UNREACHABLE', `${cause.message}: check that it is AMD's service`, { cause })
     }
   }
 

@@ -16,14 +16,14 @@ import { quotePlatform } from '../../attest/tdx/quote-platform.ts'
 import { tdReportOf } from '../../attest/tdx/td-report.ts'
 import type { AbortOptions } from '../../core/abort.ts'
 import { AttestationError } from '../../core/errors.ts'
-import type { SnpCertificates } from './amd-certificates.ts'
+import type { SnpEndorsements } from './amd-certificates.ts'
 import type { CollateralSubject } from './intel-collateral.ts'
 
 /** Where the vendors' part of evidence comes from. */
 export interface CompleteEvidenceComponents {
   readonly intel: { collateral(subject: CollateralSubject, options?: AbortOptions): Promise<TdxCollateral> }
   readonly amd: {
-    certificates(report: Uint8Array, table: Uint8Array | undefined, options?: AbortOptions): Promise<SnpCertificates>
+    certificates(report: Uint8Array, table: Uint8Array | undefined, options?: AbortOptions): Promise<SnpEndorsements>
   }
   /** Told when the firmware's log had to be left out, every time. */
   readonly onEventLogDropped?: (why: string) => void
@@ -109,8 +109,9 @@ async function completeSnp(
 ): Promise<Uint8Array> {
   const found = await amd.certificates(fromBase64(report), table === undefined ? undefined : fromBase64(table), options)
   const text = (der: Uint8Array): string => Buffer.from(der).toString('base64')
-  const certificates = { leaf: text(found.leaf), ask: text(found.ask), ark: text(found.ark) }
-  return encode<SnpEvidence>({ type: 'snp', version: 1, report, ...certificates }, decodeSnpEvidence)
+  const { leaf, ask, ark, crl } = found
+  const parts = { leaf: text(leaf), ask: text(ask), ark: text(ark), crl: text(crl) }
+  return encode<SnpEvidence>({ type: 'snp', version: 1, report, ...parts }, decodeSnpEvidence)
 }
 
 /** Read back as a client does; that also holds it against the largest size. */

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { AbortOptions } from '../../core/abort.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Logger } from '../../core/logger.ts'
-import { AmdCertificates } from './amd-certificates.ts'
+import { AmdCertificates, type AmdCertificatesInit } from './amd-certificates.ts'
 import { AmdService, type AmdServiceInit } from './amd-service.ts'
 import { CollateralStore } from './collateral-store.ts'
 import { completeEvidence } from './complete-evidence.ts'
@@ -19,7 +19,7 @@ export interface EvidenceCompleterInit {
   /** Where what vendors publish is kept; is made where it is missing. */
   readonly folder: string
   readonly intel?: Omit<IntelServiceInit, 'fetch'>
-  readonly amd?: Omit<AmdServiceInit, 'fetch'>
+  readonly amd?: Omit<AmdServiceInit, 'fetch'> & Pick<AmdCertificatesInit, 'roots'>
 }
 
 /** {@link completeEvidence} with Intel's and AMD's services, and what was fetched from them kept in a folder. */
@@ -36,7 +36,11 @@ export class EvidenceCompleter {
       { logger, clock, service: new IntelService({ ...init.intel, fetch }) },
       { folder }
     )
-    this.#amd = new AmdCertificates({ logger, clock, service: new AmdService({ ...init.amd, fetch }) }, { folder })
+    const { roots, ...amd } = init.amd ?? {}
+    this.#amd = new AmdCertificates(
+      { logger, clock, service: new AmdService({ ...amd, fetch }) },
+      { folder, ...(roots && { roots }) }
+    )
   }
 
   /** @throws those of {@link completeEvidence} */

@@ -181,7 +181,9 @@ function recordedEvidence(platform: SeededPlatform): Uint8Array[] {
       report: base64(report),
       leaf: base64(leaf),
       ask: base64(ask),
-      ark: base64(ark)
+      ark: base64(ark),
+      // None was recorded; of a made root, so that it is refused last.
+      crl: base64(platform.crl('root'))
     })
   }
   if (nvidia !== undefined) {

@@ -5,14 +5,18 @@ import { readEndorsement } from '../../../src/attest/snp/endorsement.ts'
 import type { SnpPolicy } from '../../../src/attest/snp/policy.ts'
 import { SNP_PRODUCTS } from '../../../src/attest/snp/product.ts'
 import { parseSnpReport } from '../../../src/attest/snp/report.ts'
+import { type SignedSnpReportInput, verifySignedSnpReport } from '../../../src/attest/snp/signed-report.ts'
 import { ANY_TCB } from '../../../src/attest/snp/tcb.ts'
-import { type VerifySnpReportInput, verifySnpReport } from '../../../src/attest/snp/verify.ts'
+import { verifySnpReport } from '../../../src/attest/snp/verify.ts'
 import { parseCertificate } from '../../../src/attest/x509/certificate.ts'
+import { parseCrl } from '../../../src/attest/x509/crl.ts'
 import { toHex } from '../../../src/core/bytes.ts'
+import { MADE_SERIALS, MADE_SNP_NOW_MS, MadeSnpPlatform } from '../../unit/attest/snp/made-snp-platform.ts'
 import { MILAN_POLICY, snpVectors } from '../../unit/attest/snp/vectors.ts'
 import { mutateDer, readDerDocument } from '../mutate-der.ts'
 import { type LaidOut, mutateLayout } from '../mutate-fields.ts'
 import type { FuzzRandom } from '../random.ts'
+import { SeededKey } from '../seeded-key.ts'
 import type { Surface } from '../surface.ts'
 
 /** Version, algorithm, policy, flags, signer, VMPL, the four TCBs, CPUID. */
@@ -34,17 +38,22 @@ const NUMBERS = [
   [0x1f0, 8]
 ] as const
 
-/** Reports, endorsements and certificate tables of SEV-SNP; the recorded ones, or none where they are not at hand. */
+/** Reports, endorsements, certificate tables and revocation lists of SEV-SNP. */
 export function snpSurfaces(): Surface[] {
+  return [...recordedSurfaces(), revocationSurface()]
+}
+
+/** Of the recorded ones, or none where they are not at hand. */
+function recordedSurfaces(): Surface[] {
   const vectors = snpVectors()
   if (vectors === undefined) {
     return []
   }
   const { coco, virtee, azure, vlek, debug } = vectors
-  const sound: readonly VerifySnpReportInput[] = [coco, virtee, azure, vlek]
+  const sound: readonly SignedSnpReportInput[] = [coco, virtee, azure, vlek]
   const layout = (bytes: Uint8Array): LaidOut => ({ bytes, numbers: NUMBERS })
   const reports = [...sound, debug].map(({ report }) => layout(report))
-  const genuine = new Set(sound.map(input => toHex(verifySnpReport(input).signedBodyDigest)))
+  const genuine = new Set(sound.map(input => toHex(verifySignedSnpReport(input).guest.signedBodyDigest)))
   const leaves = [...[...sound, debug].map(({ certificates }) => certificates.leaf), vectors.turinLeaf].map(
     readDerDocument
   )
@@ -77,7 +86,7 @@ export function snpSurfaces(): Surface[] {
         const input = random.pick(sound)
         const { certificates } = input
         const part = random.pick(['report', 'report', 'leaf', 'ask', 'ark', 'other'] as const)
-        const changed: VerifySnpReportInput =
+        const changed: SignedSnpReportInput =
           part === 'report'
             ? { ...input, report: mutateLayout(random, [layout(input.report)]) }
             : part === 'other'
@@ -92,8 +101,8 @@ export function snpSurfaces(): Surface[] {
                   ...input,
                   certificates: { ...certificates, [part]: mutateDer(random, [readDerDocument(certificates[part])]) }
                 }
-        const verified = verifySnpReport(changed)
-        assert.ok(genuine.has(toHex(verified.signedBodyDigest)), 'a changed report holds')
+        const { guest } = verifySignedSnpReport(changed)
+        assert.ok(genuine.has(toHex(guest.signedBodyDigest)), 'a changed report holds')
         return 'held'
       }
     },
@@ -125,6 +134,51 @@ export function snpSurfaces(): Surface[] {
   ]
 }
 
+/**
+ * The whole of a made platform with a revocation list that was damaged, or made anew with at most a few faults and signed
+ * for real: it must hold if and only if the list is the root's, in force and names nobody of the chain.
+ */
+function revocationSurface(): Surface {
+  const [arkKey, askKey] = [new SeededKey('fuzz ark'), new SeededKey('fuzz ask')]
+  const platform = new MadeSnpPlatform({ keys: { ark: arkKey, ask: askKey } })
+  const input = platform.input()
+  const plain = arkKey.resigned(platform.crl())
+  const lists = [plain, arkKey.resigned(platform.crl({ revoked: [1, MADE_SERIALS.ask - 1] }))].map(readDerDocument)
+  const genuine = new Set(lists.map(({ nodes }) => toHex(nodes[0]?.children[0]?.raw ?? new Uint8Array())))
+  return {
+    name: 'snp-revocation',
+    weight: 20,
+    feed: random => {
+      if (random.below(2) === 0) {
+        const crl = mutateDer(random, lists)
+        verifySnpReport({ ...input, crl })
+        assert.ok(genuine.has(toHex(parseCrl(crl).tbs)), 'a changed list holds')
+        return 'held'
+      }
+      const fromMs = MADE_SNP_NOW_MS + random.pick([-1000, 0, 1000, -(10 ** 9)])
+      const untilMs = MADE_SNP_NOW_MS + random.pick([1000, 0, 10 ** 9, -1000])
+      const revoked = Array.from({ length: random.below(4) }, () => MADE_SERIALS.ark + random.below(8))
+      const issuerName = random.below(8) === 0 ? 'ARK-Milan' : 'ARK-Genoa'
+      const signer = random.below(8) === 0 ? askKey : arkKey
+      const sound =
+        fromMs <= MADE_SNP_NOW_MS &&
+        untilMs > MADE_SNP_NOW_MS &&
+        issuerName === 'ARK-Genoa' &&
+        signer === arkKey &&
+        !revoked.some(serial => serial === MADE_SERIALS.ark || serial === MADE_SERIALS.ask)
+      const crl = signer.resigned(platform.crl({ fromMs, untilMs, revoked, issuerName }))
+      try {
+        verifySnpReport({ ...input, crl })
+      } catch (err) {
+        assert.ok(!sound, `a list without fault is refused: ${String(err)}`)
+        throw err
+      }
+      assert.ok(sound, 'a list with a fault holds')
+      return 'held made'
+    }
+  }
+}
+
 function anyPolicy(random: FuzzRandom): SnpPolicy {
   if (random.below(2) === 0) {
     return MILAN_POLICY
@@ -144,7 +198,7 @@ function anyPolicy(random: FuzzRandom): SnpPolicy {
 }
 
 /** As a host writes it: names, offsets, lengths; then the certificates. */
-function certificateTable({ leaf, ask, ark }: VerifySnpReportInput['certificates']): LaidOut {
+function certificateTable({ leaf, ask, ark }: SignedSnpReportInput['certificates']): LaidOut {
   const names = [
     '63da758de6644564adc5f4b93be8accd',
     '4ab7b379bbac4fe4a02f05aef327c782',

@@ -19,8 +19,10 @@ describe('evidence', () => {
     assert.deepEqual(decodeTdxEvidence(canonicalBytes(TDX)), TDX)
     const gpu = { type: 'tdx+gpu', version: 1, cpu: { quote: 'AQID', collateral }, gpus: [GPU], rims: ['AA=='] }
     assert.deepEqual(decodeTdxGpuEvidence(canonicalBytes(gpu)), gpu)
-    const snp = { type: 'snp', version: 1, report: 'AQ==', leaf: 'AQ==', ask: 'AQ==', ark: 'AQ==' }
+    const snp = { type: 'snp', version: 1, report: 'AQ==', leaf: 'AQ==', ask: 'AQ==', ark: 'AQ==', crl: 'Ag==' }
     assert.deepEqual(decodeSnpEvidence(canonicalBytes(snp)), snp)
+    const { crl: __, ...unlisted } = snp
+    assert.throws(() => decodeSnpEvidence(canonicalBytes(unlisted)), { code: 'ATTESTATION_EVIDENCE_INVALID' })
     for (const decode of [decodeTdxGpuEvidence, decodeSnpEvidence]) {
       assert.throws(() => decode(canonicalBytes(TDX)), { code: 'ATTESTATION_EVIDENCE_INVALID' })
     }

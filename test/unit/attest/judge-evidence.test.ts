@@ -10,7 +10,6 @@ import {
   type VerifyAttestationInput,
   verifyAttestation
 } from '../../../src/attest/index.ts'
-import { judgeEvidence } from '../../../src/attest/judge-evidence.ts'
 import { TdxVerifier } from '../../../src/attest/tdx/verifier.ts'
 import { sha256, toHex } from '../../../src/core/bytes.ts'
 import {
@@ -23,7 +22,6 @@ import {
 import { testEventLog } from '../../support/tdx-platform-event-log.ts'
 import { cosign, NOW_MS, PEER_ID, STATEMENT, verifyPeerSignature } from './fixtures.ts'
 import { nvidiaVectors } from './nvidia/vectors.ts'
-import { MILAN_POLICY, snpVectors } from './snp/vectors.ts'
 
 const platform = testTdxPlatform(NOW_MS)
 const DAY_MS = 24 * 60 * 60_000
@@ -60,7 +58,7 @@ function attestationOfTd(made: Made = {}): VerifyAttestationInput {
     verifyPeerSignature,
     policy: POLICY,
     nowMs: NOW_MS,
-    chainView: { globalId: -3, height: 1000 },
+    chainView: { globalId: -3, height: 1000, beaconHash: document.beacon.hash },
     tdx: platform.verifier(),
     ...made.input
   }
@@ -196,51 +194,5 @@ describe('evidence of a TD with GPUs', () => {
     await assert.rejects(verifyAttestation(attestationOfGpus({ rims: [base64(rims.driver)] })), {
       code: 'ATTESTATION_GPU_EVIDENCE_MISMATCH'
     })
-  })
-})
-
-describe('recorded evidence of an SEV-SNP guest', () => {
-  const vectors = snpVectors()
-  if (vectors === undefined) {
-    return
-  }
-  const { report, certificates, nowMs } = vectors.coco
-  const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')
-  const evidence = canonicalBytes({
-    type: 'snp',
-    version: 1,
-    report: text(report),
-    leaf: text(certificates.leaf),
-    ask: text(certificates.ask),
-    ark: text(certificates.ark)
-  })
-  const measurement = toHex(report.subarray(0x90, 0xc0))
-  const images = [{ tier: 'snp', measurement, name: 'recorded guest', bundleDigest } as const]
-  const policy: AttestationPolicy = { ...DEFAULT_POLICY, snp: MILAN_POLICY, images }
-  const statement: Statement = { ...STATEMENT, tier: 'snp' }
-  const tdx = new TdxVerifier()
-
-  it('fits the image that the policy lists, and binds what its guest asked for', () => {
-    const judged = judgeEvidence({ statement, evidence, policy, nowMs, tdx })
-    assert.equal(judged.platform.tier, 'snp')
-    assert.equal(judged.image?.name, 'recorded guest')
-    assert.equal(toHex(judged.reportData), toHex(report.subarray(0x50, 0x90)))
-  })
-
-  it('is refused without that image, and by the default policy, which knows what Milan is worth', () => {
-    const judge = (changes: Partial<AttestationPolicy>) => () =>
-      judgeEvidence({ statement, evidence, policy: { ...policy, ...changes }, nowMs, tdx })
-    assert.throws(judge({ images: [] }), { code: 'ATTESTATION_MEASUREMENT_REFUSED' })
-    assert.throws(judge({ images: POLICY.images }), { code: 'ATTESTATION_MEASUREMENT_REFUSED' })
-    assert.throws(judge({ snp: DEFAULT_POLICY.snp }), { code: 'ATTESTATION_SNP_PRODUCT_REFUSED' })
-  })
-
-  it('does not vouch for a statement of ours', async () => {
-    const bytes = encodeStatement(statement)
-    const input = attestationOfTd()
-    await assert.rejects(
-      verifyAttestation({ ...input, statement: bytes, evidence, policy, nowMs, peerSignature: cosign(bytes) }),
-      { code: 'ATTESTATION_REPORT_DATA_MISMATCH' }
-    )
   })
 })

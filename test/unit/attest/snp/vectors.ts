@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DEFAULT_SNP_POLICY, type SnpPolicy } from '../../../../src/attest/snp/policy.ts'
+import { type SignedSnpReportInput, verifySignedSnpReport } from '../../../../src/attest/snp/signed-report.ts'
 import { ANY_TCB } from '../../../../src/attest/snp/tcb.ts'
-import { type VerifySnpReportInput, verifySnpReport } from '../../../../src/attest/snp/verify.ts'
+import { verifySnpReport } from '../../../../src/attest/snp/verify.ts'
 import { splitPem } from '../../../../src/attest/x509/pem.ts'
 import { sharedPath } from '../../../support/shared-data.ts'
 import { type BitChoice, type FlipResult, flipBits } from './bit-flips.ts'
@@ -18,7 +19,7 @@ const AZURE_REPORT = { from: 0x20, to: 0x4c0 }
 
 export type SnpVectors = ReturnType<typeof read>
 
-/** Recorded evidence, or undefined where the folder is missing. */
+/** Recorded reports and chains, or undefined where the folder is missing. No revocation list of their time was recorded. */
 export function snpVectors(): SnpVectors | undefined {
   const folder = sharedPath('vectors', 'attestation', 'snp')
   return folder === undefined ? undefined : read(folder)
@@ -35,7 +36,7 @@ function read(folder: string) {
   }
   const milan = issuers('amd-ask-ark-milan.pem')
   const milanVlek = issuers('amd-asvk-ark-milan-vlek.pem')
-  const vector = (report: Uint8Array, leaf: Uint8Array): VerifySnpReportInput => ({
+  const vector = (report: Uint8Array, leaf: Uint8Array): SignedSnpReportInput => ({
     report,
     certificates: { leaf, ...milan },
     nowMs: NOW_MS,
@@ -68,19 +69,27 @@ function read(folder: string) {
 }
 
 /**
- * Flips bits of every part of the evidence, one at a time. With {@link everyBit} that takes minutes: it is not part of
- * `npm test`.
+ * Flips bits of every part of the evidence, one at a time: of report and certificates, and of the revocation list if there
+ * is one. With {@link everyBit} that takes minutes: it is not part of `npm test`.
  */
-export function flipSnpEvidence(input: VerifySnpReportInput, bits: BitChoice): Record<string, FlipResult> {
-  const { report, certificates } = input
-  const part = (bytes: Uint8Array, put: (flipped: Uint8Array) => VerifySnpReportInput): FlipResult =>
-    flipBits(bytes, bits(bytes.length), flipped => verifySnpReport(put(flipped)))
+export function flipSnpEvidence(
+  input: SignedSnpReportInput & { crl?: Uint8Array },
+  bits: BitChoice
+): Record<string, FlipResult> {
+  const { report, certificates, crl } = input
+  const verify = (changed: SignedSnpReportInput): unknown =>
+    crl === undefined ? verifySignedSnpReport(changed) : verifySnpReport({ crl, ...changed })
+  const part = (
+    bytes: Uint8Array,
+    put: (flipped: Uint8Array) => SignedSnpReportInput & { crl?: Uint8Array }
+  ): FlipResult => flipBits(bytes, bits(bytes.length), flipped => verify(put(flipped)))
   const certificate = (name: 'leaf' | 'ask' | 'ark'): FlipResult =>
     part(certificates[name], flipped => ({ ...input, certificates: { ...certificates, [name]: flipped } }))
   return {
     report: part(report, flipped => ({ ...input, report: flipped })),
     leaf: certificate('leaf'),
     ask: certificate('ask'),
-    ark: certificate('ark')
+    ark: certificate('ark'),
+    ...(crl && { crl: part(crl, flipped => ({ ...input, crl: flipped })) })
   }
 }

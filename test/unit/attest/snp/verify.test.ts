@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import * as fc from 'fast-check'
 import { DEFAULT_SNP_POLICY } from '../../../../src/attest/snp/policy.ts'
 import { productOfArk } from '../../../../src/attest/snp/product.ts'
+import { type SignedSnpReportInput, verifySignedSnpReport } from '../../../../src/attest/snp/signed-report.ts'
 import { ANY_TCB } from '../../../../src/attest/snp/tcb.ts'
-import { type VerifySnpReportInput, verifySnpReport } from '../../../../src/attest/snp/verify.ts'
 import { parseCertificate } from '../../../../src/attest/x509/certificate.ts'
 import { verifyChain } from '../../../../src/attest/x509/chain.ts'
 import { sha256, toHex } from '../../../../src/core/bytes.ts'
@@ -13,11 +13,12 @@ import { flipSnpEvidence, MILAN_POLICY, NOW_MS, type SnpVectors, snpVectors } fr
 
 const SAMPLE = { flipsPerPart: 150, seed: 20_261_122 }
 
-function refuses(input: VerifySnpReportInput, code: string): void {
-  assert.throws(() => verifySnpReport(input), { code })
+function refuses(input: SignedSnpReportInput, code: string): void {
+  assert.throws(() => verifySignedSnpReport(input), { code })
 }
 
-describe('SEV-SNP reports', () => {
+// What was recorded are reports and chains: the list that says who is revoked was not, and is tested with made ones.
+describe('SEV-SNP reports and their chains', () => {
   let vectors: SnpVectors
 
   before(function () {
@@ -32,7 +33,7 @@ describe('SEV-SNP reports', () => {
     it('accepts those of virtee, Confidential Containers and Azure', () => {
       for (const name of ['virtee', 'coco', 'azure'] as const) {
         const input = vectors[name]
-        const verified = verifySnpReport(input)
+        const { guest: verified, validity } = verifySignedSnpReport(input)
         assert.equal(verified.product, 'milan', name)
         assert.equal(verified.signer, 'vcek')
         assert.equal(verified.vmpl, 0)
@@ -42,12 +43,12 @@ describe('SEV-SNP reports', () => {
         assert.equal(toHex(verified.hostData), toHex(input.report.subarray(0xc0, 0xe0)))
         assert.equal(toHex(verified.chipId), toHex(input.report.subarray(0x1a0, 0x1e0)))
         assert.deepEqual(verified.reportedTcb, { fmc: 0, bootLoader: 3, tee: 0, snp: 8, microcode: 115 })
-        assert.ok(verified.expiresAtMs > NOW_MS)
+        assert.ok(validity.notAfterMs > NOW_MS)
       }
     })
 
     it('reads what the guest and its policy are', () => {
-      const verified = verifySnpReport(vectors.coco)
+      const { guest: verified, validity } = verifySignedSnpReport(vectors.coco)
       assert.equal(verified.guestSvn, 4)
       assert.equal(verified.familyId[0], 1)
       assert.deepEqual(verified.policy, {
@@ -65,11 +66,11 @@ describe('SEV-SNP reports', () => {
       })
       assert.deepEqual([...verified.platform], ['smtEnabled'])
       assert.equal(verified.signedBodyDigest.length, 48)
-      assert.equal(new Date(verified.expiresAtMs).toISOString(), '2030-01-24T17:58:26.000Z')
+      assert.equal(new Date(validity.notAfterMs).toISOString(), '2030-01-24T17:58:26.000Z')
     })
 
     it('accepts one signed by a VLEK while that was valid, and names its cloud', () => {
-      const verified = verifySnpReport(vectors.vlek)
+      const { guest: verified } = verifySignedSnpReport(vectors.vlek)
       assert.equal(verified.signer, 'vlek')
       assert.equal(verified.vmpl, 1)
       assert.equal(verified.cloudId, 'CN=cc-us-east-2.amazonaws.com')
@@ -91,7 +92,7 @@ describe('SEV-SNP reports', () => {
 
     it('keeps what it returns when the caller reuses the buffer', () => {
       const report = Uint8Array.from(vectors.virtee.report)
-      const verified = verifySnpReport({ ...vectors.virtee, report })
+      const { guest: verified } = verifySignedSnpReport({ ...vectors.virtee, report })
       report.fill(0)
       assert.equal(toHex(verified.measurement), toHex(vectors.virtee.report.subarray(0x90, 0xc0)))
     })
@@ -105,7 +106,7 @@ describe('SEV-SNP reports', () => {
     it('refuses a TCB below the minimum, part by part', () => {
       const reported = { fmc: 0, bootLoader: 3, tee: 0, snp: 8, microcode: 115 }
       const least = (milan: typeof ANY_TCB) => ({ ...MILAN_POLICY, minimumTcb: { milan } })
-      verifySnpReport({ ...vectors.virtee, policy: least(reported) })
+      verifySignedSnpReport({ ...vectors.virtee, policy: least(reported) })
       for (const part of Object.keys(reported) as Array<keyof typeof reported>) {
         for (const value of [reported[part] + 1, Number.NaN]) {
           refuses({ ...vectors.virtee, policy: least({ ...reported, [part]: value }) }, 'ATTESTATION_SNP_TCB_TOO_OLD')
@@ -226,7 +227,7 @@ describe('SEV-SNP reports', () => {
           const at = (index: number, value: Uint8Array): Uint8Array => (place === index ? bytes : value)
           assert.throws(
             () =>
-              verifySnpReport({
+              verifySignedSnpReport({
                 ...vectors.virtee,
                 report: at(0, report),
                 certificates: {

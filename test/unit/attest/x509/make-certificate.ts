@@ -1,4 +1,4 @@
-import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
+import { constants, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import { type Certificate, parseCertificate } from '../../../../src/attest/x509/certificate.ts'
 import { bits, bool, der, int, name, octets, oid, seq, time } from './der-writer.ts'
 
@@ -7,6 +7,12 @@ export const MADE_FROM_MS = Date.UTC(2026, 0, 1)
 export const MADE_UNTIL_MS = Date.UTC(2027, 0, 1)
 
 const ECDSA_SHA256 = seq(oid('1.2.840.10045.4.3.2'))
+const SHA384 = seq(oid('2.16.840.1.101.3.4.2.2'), der(0x05))
+/** RSASSA-PSS with SHA-384 and a salt of 48 bytes, as AMD writes it. */
+const RSA_PSS_SHA384 = seq(
+  oid('1.2.840.113549.1.1.10'),
+  seq(der(0xa0, SHA384), der(0xa1, seq(oid('1.2.840.113549.1.1.8'), SHA384)), der(0xa2, int(48)), der(0xa3, int(1)))
+)
 
 export interface MadeExtension {
   readonly oid: string
@@ -47,15 +53,17 @@ export interface MadeCertificate {
   readonly parsed: () => Certificate
 }
 
-/** Makes an X.509 certificate on P-256, signed for real. */
+/** Makes an X.509 certificate, signed for real by a key on P-256 or an RSA key. */
 export function makeCertificate(init: CertificateInit): MadeCertificate {
   const keys = init.keys ?? generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const { publicKey, privateKey } = keys
+  const signer = init.issuer?.privateKey ?? privateKey
+  const algorithm = algorithmOf(signer)
   const issuerName = init.issuerName ?? init.issuer?.subject ?? init.subject
   const fields = [
     der(0xa0, int(2)),
     int(init.serial ?? 1),
-    ECDSA_SHA256,
+    algorithm,
     name(issuerName),
     seq(time(init.fromMs ?? MADE_FROM_MS), time(init.untilMs ?? MADE_UNTIL_MS)),
     name(init.subject),
@@ -63,11 +71,7 @@ export function makeCertificate(init: CertificateInit): MadeCertificate {
     der(0xa3, seq(...extensionsOf(init).map(writeExtension)))
   ]
   const tbs = seq(...(init.fields?.(fields) ?? fields))
-  const encoded = seq(
-    tbs,
-    init.outerAlgorithm ?? ECDSA_SHA256,
-    bits(sign('sha256', tbs, init.issuer?.privateKey ?? privateKey))
-  )
+  const encoded = seq(tbs, init.outerAlgorithm ?? algorithm, bits(signed(tbs, signer)))
   return {
     der: encoded,
     subject: init.subject,
@@ -92,19 +96,31 @@ export interface CrlInit {
 /** Makes a revocation list, signed for real. */
 export function makeCrl(init: CrlInit): Uint8Array {
   const fromMs = init.fromMs ?? MADE_FROM_MS
+  const signer = (init.signer ?? init.issuer).privateKey
+  const algorithm = algorithmOf(signer)
   const entries = (init.revoked ?? []).map(serial =>
     seq(int(serial), time(fromMs), ...(init.entryExtensions ? [seq(...init.entryExtensions.map(writeExtension))] : []))
   )
   const tbs = seq(
     int(1),
-    ECDSA_SHA256,
+    algorithm,
     name(init.issuerName ?? init.issuer.subject),
     time(fromMs),
     time(init.untilMs ?? MADE_UNTIL_MS),
     ...(entries.length > 0 ? [seq(...entries)] : []),
     ...(init.extensions ? [der(0xa0, seq(...init.extensions.map(writeExtension)))] : [])
   )
-  return seq(tbs, ECDSA_SHA256, bits(sign('sha256', tbs, (init.signer ?? init.issuer).privateKey)))
+  return seq(tbs, algorithm, bits(signed(tbs, signer)))
+}
+
+function algorithmOf({ asymmetricKeyType }: KeyObject): Uint8Array {
+  return asymmetricKeyType === 'rsa' ? RSA_PSS_SHA384 : ECDSA_SHA256
+}
+
+function signed(message: Uint8Array, key: KeyObject): Uint8Array {
+  return key.asymmetricKeyType === 'rsa'
+    ? sign('sha384', message, { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 48 })
+    : sign('sha256', message, key)
 }
 
 export function pemOf(encoded: Uint8Array): string {

@@ -11,9 +11,11 @@ import {
   type Statement,
   verifyAttestation
 } from '../../../../src/attest/index.ts'
+import { judgeEvidence } from '../../../../src/attest/judge-evidence.ts'
 import { encodeRawEvidence } from '../../../../src/attest/raw-evidence.ts'
 import type { TdxCollateral } from '../../../../src/attest/tdx/collateral.ts'
-import { lineLogger } from '../../../../src/core/logger.ts'
+import { TdxVerifier } from '../../../../src/attest/tdx/verifier.ts'
+import { lineLogger, silentLogger } from '../../../../src/core/logger.ts'
 import { openEvidenceSource } from '../../../../src/enclave/evidence/source.ts'
 import { completeEvidence } from '../../../../src/provider/evidence/complete-evidence.ts'
 import { EvidenceCompleter } from '../../../../src/provider/evidence/evidence-completer.ts'
@@ -24,7 +26,7 @@ import { testEventLog } from '../../../support/tdx-platform-event-log.ts'
 import { pcsAnswers, useTestService } from '../../../support/tdx-platform-services.ts'
 import { useTempFolder } from '../../../support/temp-folder.ts'
 import { cosign, NOW_MS, PEER_ID, STATEMENT, verifyPeerSignature } from '../../attest/fixtures.ts'
-import { snpVectors } from '../../attest/snp/vectors.ts'
+import { MADE_SNP_NOW_MS, MadeSnpPlatform } from '../../attest/snp/made-snp-platform.ts'
 
 const platform = testTdxPlatform(NOW_MS)
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')
@@ -110,24 +112,30 @@ describe('raw evidence is completed', () => {
     await assert.rejects(completeEvidence(Buffer.from('{}'), components), { code: 'ATTESTATION_EVIDENCE_INVALID' })
   })
 
-  const vectors = snpVectors()
-  if (vectors !== undefined) {
-    it("with AMD's certificates, from the report and the table of its host", async () => {
-      const { report, certificates } = vectors.coco
-      const asked: unknown[] = []
-      const amd = {
-        certificates: async (...given: unknown[]) => {
-          asked.push(given.slice(0, 2))
-          return certificates
-        }
+  it("with AMD's certificates and list, from the report and the table of its host", async () => {
+    const snp = new MadeSnpPlatform()
+    const [report, crl] = [snp.report(), snp.crl()]
+    const asked: unknown[] = []
+    const amd = {
+      certificates: async (...given: unknown[]) => {
+        asked.push(given.slice(0, 2))
+        return { ...snp.certificates, crl }
       }
-      const raw = encodeRawEvidence({ type: 'snp', version: 1, report: base64(report), table: 'AQID' })
-      const evidence = decodeSnpEvidence(await completeEvidence(raw, { ...components, amd }))
-      assert.equal(evidence.leaf, base64(certificates.leaf))
-      assert.equal(evidence.ark, base64(certificates.ark))
-      assert.deepEqual(asked, [[report, Uint8Array.of(1, 2, 3)]])
+    }
+    const raw = encodeRawEvidence({ type: 'snp', version: 1, report: base64(report), table: 'AQID' })
+    const evidence = decodeSnpEvidence(await completeEvidence(raw, { ...components, amd }))
+    const { leaf, ask, ark } = snp.certificates
+    assert.deepEqual(evidence, {
+      type: 'snp',
+      version: 1,
+      report: base64(report),
+      leaf: base64(leaf),
+      ask: base64(ask),
+      ark: base64(ark),
+      crl: base64(crl)
     })
-  }
+    assert.deepEqual(asked, [[report, Uint8Array.of(1, 2, 3)]])
+  })
 })
 
 describe('the whole way of evidence: kernel, enclave, host, vendor, client', () => {
@@ -182,5 +190,54 @@ describe('the whole way of evidence: kernel, enclave, host, vendor, client', () 
     assert.equal(lines.filter(line => line.includes('event log')).length, 1)
     const [name = ''] = await readdir(join(folder(), 'collateral'))
     assert.ok((await readFile(join(folder(), 'collateral', name), 'utf8')).includes('"tcb_info"'))
+  })
+
+  it('has a client accept an SEV-SNP guest of a made platform, and not without what AMD says of revocation', async () => {
+    const snp = new MadeSnpPlatform()
+    const path = `/vcek/v1/Genoa/${'c1'.repeat(64)}`
+    const answers = {
+      [path]: { body: snp.certificates.leaf },
+      '/vcek/v1/Genoa/cert_chain': { body: snp.made.ask.pem + snp.made.ark.pem },
+      '/vcek/v1/Genoa/crl': { body: snp.crl() }
+    }
+    await mkdir(join(folder(), 'report'))
+    const source = await openEvidenceSource({
+      kind: 'auto',
+      bundleDigest: Buffer.from(STATEMENT.software.bundleDigest, 'hex'),
+      tsmRoot: join(folder(), 'report'),
+      makeEntry: fakeTsmEntries({ provider: 'sev_guest', answer: data => snp.report(data) }).makeEntry
+    })
+    const statement: Statement = { ...STATEMENT, tier: source.tier }
+    const bytes = encodeStatement(statement)
+    const raw = await source.make(reportData(bytes, statement.beacon))
+    const completed = (name: string): Promise<Uint8Array> =>
+      new EvidenceCompleter(
+        { clock: { nowMs: () => MADE_SNP_NOW_MS }, logger: silentLogger },
+        { folder: join(folder(), name), amd: { baseUrl: server().url, roots: snp.roots } }
+      ).complete(raw)
+    const { bundleDigest } = STATEMENT.software
+    const image = { tier: 'snp', measurement: '3e'.repeat(48), name: 'guest', bundleDigest } as const
+    const input = {
+      statement,
+      policy: { ...DEFAULT_POLICY, images: [image] },
+      nowMs: MADE_SNP_NOW_MS,
+      tdx: new TdxVerifier(),
+      snpRoots: snp.roots
+    }
+
+    server().answers = answers
+    const evidence = await completed('good')
+    const judged = judgeEvidence({ ...input, evidence })
+    assert.equal(judged.image?.name, 'guest')
+    assert.deepEqual(Buffer.from(judged.reportData), Buffer.from(reportData(bytes, statement.beacon)))
+    const { snpRoots: _, ...amdOnly } = input
+    assert.throws(() => judgeEvidence({ ...amdOnly, evidence }), { code: 'ATTESTATION_CERTIFICATE_ROOT_UNKNOWN' })
+
+    server().answers = { ...answers, '/vcek/v1/Genoa/crl': { status: 503 } }
+    await assert.rejects(completed('without'), { code: 'COLLATERAL_UNREACHABLE' })
+    const { crl: __, ...without } = decodeSnpEvidence(evidence)
+    assert.throws(() => judgeEvidence({ ...input, evidence: canonicalBytes(without) }), {
+      code: 'ATTESTATION_EVIDENCE_INVALID'
+    })
   })
 })

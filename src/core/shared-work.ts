@@ -1,6 +1,6 @@
-import { type AbortOptions, throwIfAborted } from '../../core/abort.ts'
-import type { Clock } from '../../core/clock.ts'
-import { CancelledError } from '../../core/errors.ts'
+import { type AbortOptions, throwIfAborted } from './abort.ts'
+import type { Clock } from './clock.ts'
+import { CancelledError } from './errors.ts'
 
 interface Failure {
   readonly atMs: number
@@ -9,7 +9,7 @@ interface Failure {
 
 /**
  * Work that several ask for at once is done once, and goes on when one of them stops waiting. Work that failed is not
- * tried again for a while: until then everybody gets the same failure.
+ * tried again for a while, if so wished: until then everybody gets the same failure.
  */
 export class SharedWork<T> {
   readonly #clock: Clock
@@ -17,10 +17,15 @@ export class SharedWork<T> {
   readonly #running = new Map<string, Promise<T>>()
   readonly #failures = new Map<string, Failure>()
 
-  /** @param restMs after a failure, in milliseconds */
+  /** @param restMs after a failure, in milliseconds; with 0 no failure is remembered */
   constructor(clock: Clock, restMs: number) {
     this.#clock = clock
     this.#restMs = restMs
+  }
+
+  /** Number of keys with work under way or a failure that is remembered. */
+  get size(): number {
+    return this.#running.size + this.#failures.size
   }
 
   /**
@@ -55,7 +60,9 @@ export class SharedWork<T> {
       this.#failures.delete(key)
       return result
     } catch (cause) {
-      this.#failures.set(key, { atMs: this.#clock.nowMs(), cause })
+      if (this.#restMs > 0) {
+        this.#failures.set(key, { atMs: this.#clock.nowMs(), cause })
+      }
       throw cause
     } finally {
       this.#running.delete(key)
