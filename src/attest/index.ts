@@ -1,4 +1,5 @@
 export { decodeStoredAttestation, encodeStoredAttestation, type StoredAttestation } from './attestation-file.ts'
+export { BEACON_MARGIN_BLOCKS, beaconAhead, type ChainView, expectBeaconNear } from './beacon.ts'
 export { describeEnclave, type EnclaveInWords } from './describe.ts'
 export type { Platform } from './judge-evidence.ts'
 export type { AcceptedImage } from './measured.ts'
@@ -20,7 +21,6 @@ export { decodeStoredReceipt, encodeStoredReceipt } from './stored-receipt.ts'
 export { TdxVerifier } from './tdx/verifier.ts'
 export { TIERS, type Tier } from './tier.ts'
 export {
-  BEACON_MARGIN_BLOCKS,
   type PeerSignatureCheck,
   type VerifiedEnclave,
   type VerifyAttestationInput,

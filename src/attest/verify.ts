@@ -1,5 +1,6 @@
 import { fromHex, sha256, toHex } from '../core/bytes.ts'
 import { AttestationError, UsageError } from '../core/errors.ts'
+import { type ChainView, expectBeacon } from './beacon.ts'
 import { judgeEvidence, type Platform } from './judge-evidence.ts'
 import type { AcceptedImage } from './measured.ts'
 import { type AttestationPolicy, expectTier } from './policy.ts'
@@ -7,9 +8,6 @@ import { CHALLENGE_BYTES, reportData } from './report-data.ts'
 import { decodeStatement, type Statement, statementCosignMessage } from './statement.ts'
 import { TdxVerifier } from './tdx/verifier.ts'
 import type { Tier } from './tier.ts'
-
-/** A beacon may be this many blocks ahead of the client's own view: the two do not see a block at the same moment. */
-export const BEACON_MARGIN_BLOCKS = 64
 
 const PEER_SIGNATURE_BYTES = 64
 
@@ -36,22 +34,17 @@ export interface VerifyAttestationInput {
   readonly policy: AttestationPolicy
   /** Unix time to judge validity at. */
   readonly nowMs: number
-  /** The client's own view of the chain; without one the beacon is not compared. */
-  readonly chainView?: ChainView
+  /**
+   * The client's own view of the chain, which may still be on its way while the evidence is judged; without one the beacon
+   * is not compared, which is for receipts and files that are judged offline.
+   */
+  readonly chainView?: ChainView | Promise<ChainView>
   /**
    * Remembers collateral and quotes that held, over several calls.
    *
    * @default nothing is remembered
    */
   readonly tdx?: TdxVerifier
-}
-
-/** What a client knows of the chain when it judges a beacon. */
-export interface ChainView {
-  readonly globalId: number
-  readonly height: number
-  /** Root hash of the block at the beacon's height, 32 bytes hex, as the client's own chain has it; absent if it could not tell. */
-  readonly beaconHash?: string
 }
 
 /** An enclave whose attestation held, and the keys it speaks with. */
@@ -79,6 +72,7 @@ export interface VerifiedEnclave {
  * not understood is refused.
  *
  * @throws {AttestationError} one code per cause, all `ATTESTATION_…`; listed in `docs/errors.md`
+ * @throws whatever `chainView` rejects with, if all that comes before the beacon held
  * @throws {UsageError} `ATTESTATION_INPUT_INVALID` if `nowMs` or `challenge` of the caller are unusable
  */
 export async function verifyAttestation(input: VerifyAttestationInput): Promise<VerifiedEnclave> {
@@ -98,7 +92,9 @@ export async function verifyAttestation(input: VerifyAttestationInput): Promise<
     throw refusal('REPORT_DATA_MISMATCH', `The evidence does not bind this statement and ${freshness}`)
   }
   expectTimes(statement, policy, nowMs)
-  expectBeacon(statement, policy, input.chainView)
+  if (input.chainView !== undefined) {
+    expectBeacon(statement.beacon, policy, await input.chainView)
+  }
   await expectPeer(statement, input)
 
   return {
@@ -143,28 +139,6 @@ function expectTimes(statement: Statement, policy: AttestationPolicy, nowMs: num
       'TOO_OLD',
       `The statement is from ${at(notBeforeMs)}: the policy accepts ${policy.maxStatementAgeMs} ms`
     )
-  }
-}
-
-function expectBeacon({ beacon }: Statement, policy: AttestationPolicy, view: ChainView | undefined): void {
-  if (view === undefined) {
-    return
-  }
-  const { globalId, height, hash } = beacon
-  if (globalId !== view.globalId) {
-    throw refusal('NETWORK_MISMATCH', `The enclave follows network ${globalId}: expected ${view.globalId}`)
-  }
-  if (height > view.height + BEACON_MARGIN_BLOCKS) {
-    throw refusal('BEACON_AHEAD', `The statement names block ${height}: our chain is at ${view.height}`)
-  }
-  if (!(view.height - height <= policy.maxBeaconAgeBlocks)) {
-    throw refusal(
-      'BEACON_TOO_OLD',
-      `The statement names block ${height}, ${view.height - height} behind: the policy accepts ${policy.maxBeaconAgeBlocks}`
-    )
-  }
-  if (view.beaconHash !== undefined && view.beaconHash !== hash) {
-    throw refusal('BEACON_MISMATCH', `The statement names a block ${height} that is not the chain's`)
   }
 }
 

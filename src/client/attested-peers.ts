@@ -1,3 +1,4 @@
+import { setImmediate as immediate } from 'node:timers/promises'
 import {
   type AttestationPolicy,
   CHALLENGE_BYTES,
@@ -5,15 +6,17 @@ import {
   type VerifiedEnclave,
   verifyAttestation
 } from '../attest/index.ts'
-import { type AbortOptions, withTimeLimit } from '../core/abort.ts'
+import { type AbortOptions, linkSignals, withTimeLimit } from '../core/abort.ts'
 import { toHex } from '../core/bytes.ts'
 import type { Clock } from '../core/clock.ts'
 import { PeerError } from '../core/errors.ts'
 import type { Random } from '../core/random.ts'
 import type { Mesh } from '../mesh/index.ts'
+import { type Sleep, systemSleep } from '../ton/index.ts'
 import { type AttestReply, decodeAttestReply, encodeAttestRequest } from '../wire/attest-exchange.ts'
 import { LIMITS } from '../wire/limits.ts'
 import { PROTOCOLS } from '../wire/protocols.ts'
+import { type BeaconChain, beaconView } from './beacon-view.ts'
 import { exchange } from './exchange.ts'
 
 /** An enclave that passed the policy, with the documents that prove it. */
@@ -28,7 +31,9 @@ export interface AttestedPeersComponents {
   clock: Clock
   random: Random
   mesh: Mesh
-  chain: { globalId: number; tip(options?: AbortOptions): Promise<{ height: number }> }
+  chain: BeaconChain
+  /** @default the system's timers */
+  sleep?: Sleep
 }
 
 const EXCHANGE_TIMEOUT_MS = 10_000
@@ -96,24 +101,47 @@ export class AttestedPeers {
     peerId: string,
     options: AbortOptions = {}
   ): Promise<{ reply: AttestReply; challenge: Uint8Array; verdict: Promise<VerifiedEnclave> }> {
-    const { mesh, clock, chain, random } = this.#components
+    const { chain, random } = this.#components
     const challenge = random.bytes(CHALLENGE_BYTES)
     const [reply, tip] = await withTimeLimit(EXCHANGE_TIMEOUT_MS, options.signal, signal =>
       Promise.all([this.#exchange(peerId, challenge, signal), chain.tip({ signal })])
     )
-    const verdict = verifyAttestation({
-      ...reply,
-      expectedPeerId: peerId,
-      challenge,
-      verifyPeerSignature: (id, message, signature) => mesh.verifyPeerSignature(id, message, signature),
-      policy: this.#policy,
-      nowMs: clock.nowMs(),
-      chainView: { globalId: chain.globalId, height: tip.height },
-      tdx: this.#tdx
-    })
+    const verdict = this.#judge(peerId, { ...reply, challenge }, tip.height, options)
     // Whoever shows it may look at it later.
     verdict.catch(() => undefined)
     return { reply, challenge, verdict }
+  }
+
+  async #judge(
+    peerId: string,
+    shown: AttestReply & { challenge: Uint8Array },
+    tipHeight: number,
+    options: AbortOptions
+  ): Promise<VerifiedEnclave> {
+    const { mesh, clock, chain, sleep = systemSleep } = this.#components
+    const policy = this.#policy
+    const ended = new AbortController()
+    const { signal, unlink } = linkSignals(options.signal, ended.signal)
+    const question = { statement: shown.statement, policy, tipHeight, patienceMs: EXCHANGE_TIMEOUT_MS }
+    const chainView = beaconView({ chain, sleep }, question, { signal })
+    // Evidence may be refused before anybody looks at the block.
+    chainView.catch(() => undefined)
+    try {
+      // The request leaves before the evidence takes the processor.
+      await immediate()
+      return await verifyAttestation({
+        ...shown,
+        expectedPeerId: peerId,
+        verifyPeerSignature: (id, message, signature) => mesh.verifyPeerSignature(id, message, signature),
+        policy,
+        nowMs: clock.nowMs(),
+        chainView,
+        tdx: this.#tdx
+      })
+    } finally {
+      ended.abort()
+      unlink()
+    }
   }
 
   #exchange(peerId: string, challenge: Uint8Array, signal: AbortSignal): Promise<AttestReply> {

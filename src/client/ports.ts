@@ -1,5 +1,4 @@
 import type { AttestationPolicy, StoredReceipt } from '../attest/index.ts'
-import type { AbortOptions } from '../core/abort.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Logger } from '../core/logger.ts'
 import type { NanoTon } from '../core/nano-ton.ts'
@@ -9,6 +8,7 @@ import type { Mesh } from '../mesh/index.ts'
 import type { PayerChannels } from '../payments/index.ts'
 import type { SealSuite } from '../seal/index.ts'
 import type { PrivacyMode } from '../wire/job-request.ts'
+import type { BeaconChain } from './beacon-view.ts'
 
 /** What a client needs from the rest of the node. */
 export interface ClientComponents {
@@ -17,7 +17,7 @@ export interface ClientComponents {
   random: Random
   mesh: Mesh
   payer: PayerChannels
-  chain: { globalId: number; tip(options?: AbortOptions): Promise<{ height: number }> }
+  chain: BeaconChain
   receipts: { save(receipt: StoredReceipt): Promise<void> }
 }
 

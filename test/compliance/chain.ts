@@ -5,14 +5,19 @@ import { type NanoTon, nanoTon } from '../../src/core/nano-ton.ts'
 import type { Chain, ChannelTerms, ClaimVoucher, CoopCloseOrder } from '../../src/payments/chain.ts'
 import { closeHash, signVoucher } from '../../src/payments/index.ts'
 
-/** A chain with two funded wallets, as the suite needs it. */
 /** A time that no test reaches, Unix seconds. */
 const FAR_FUTURE = 4_000_000_000
 
+/** What a client judges a beacon by. */
+interface BlockSource {
+  blockHash(height: number): Promise<Uint8Array>
+}
+
+/** A chain with two funded wallets, as the suite needs it. */
 export interface ChainUnderTest {
   /** The chain as the payer's node has it, and as the payee's node has it. May be one object where wallets do not matter. */
-  payer: Chain
-  payee: Chain
+  payer: Chain & BlockSource
+  payee: Chain & BlockSource
   payerKey: Ed25519KeyPair
   payeeKey: Ed25519KeyPair
   /** Terms that the payer's wallet can open; another salt each time. */
@@ -206,6 +211,22 @@ export function chainCompliance(name: string, setup: () => Promise<ChainUnderTes
     it('tells the height, hash and time of its newest block', async () => {
       const { height, hash, timeMs } = await world.payer.tip()
       assert.ok(Number.isSafeInteger(height) && hash.byteLength === 32 && timeMs > 1_600_000_000_000)
+    })
+
+    it('tells the hash of a block by its height as its tip did, to either side, also after further blocks', async () => {
+      const { height, hash } = await world.payer.tip()
+      assert.deepEqual(await world.payee.blockHash(height), hash)
+      await open()
+      const later = await world.payer.tip()
+      assert.ok(later.height > height)
+      assert.deepEqual(await world.payer.blockHash(height), hash)
+      assert.notDeepEqual(await world.payer.blockHash(later.height), hash)
+      assert.deepEqual(await world.payee.blockHash(later.height), later.hash)
+    })
+
+    it('does not make up the hash of a block that is not there yet', async () => {
+      const { height } = await world.payer.tip()
+      await assert.rejects(world.payer.blockHash(height + 100_000), { code: 'CHAIN_BLOCK_UNKNOWN' })
     })
   })
 }

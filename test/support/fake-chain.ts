@@ -3,7 +3,7 @@ import { throwIfAborted } from '../../src/core/abort.ts'
 import { parseRawAddress } from '../../src/core/address.ts'
 import { sha256, toHex } from '../../src/core/bytes.ts'
 import { ed25519PublicKey, ed25519Verify } from '../../src/core/ed25519.ts'
-import { MoneyError } from '../../src/core/errors.ts'
+import { MoneyError, NetworkError } from '../../src/core/errors.ts'
 import { addNano, type NanoTon, nanoTon, subNanoFloor, ZERO_NANO_TON } from '../../src/core/nano-ton.ts'
 import type {
   Chain,
@@ -58,6 +58,14 @@ export class FakeChain implements Chain {
   async tip(options: AbortOptions = {}): Promise<{ height: number; hash: Uint8Array; timeMs: number }> {
     throwIfAborted(options.signal)
     return { height: Number(this.#lt), hash: sha256(String(this.#lt)), timeMs: this.nowMs }
+  }
+
+  async blockHash(height: number, options: AbortOptions = {}): Promise<Uint8Array> {
+    throwIfAborted(options.signal)
+    if (height > Number(this.#lt)) {
+      throw new NetworkError('CHAIN_BLOCK_UNKNOWN', `The fake chain does not have block ${height} yet`)
+    }
+    return sha256(String(height))
   }
 
   channelAddress(terms: ChannelTerms): string {

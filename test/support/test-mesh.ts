@@ -24,6 +24,7 @@ export interface TestNodeInit extends Partial<Omit<NodeInit, 'home' | 'role'>> {
 export class TestMesh {
   readonly #chain: ChainServer
   readonly #nodes: CocoonNode[] = []
+  readonly #replicas: ChainServer[] = []
   readonly #folder: string
   #homes = 0
 
@@ -41,6 +42,15 @@ export class TestMesh {
 
   get endpoint(): string {
     return this.#chain.endpoint
+  }
+
+  /** The endpoint of another server of the chain, which makes up the hashes of blocks. */
+  async lyingEndpoint(): Promise<string> {
+    const replica = new ChainServer({ replicaOf: this.#chain })
+    await replica.start()
+    this.#replicas.push(replica)
+    await this.#post(replica, '/simnet/faults', { forge: 'block' })
+    return replica.endpoint
   }
 
   /** A funded home folder of this mesh, with no node on it. */
@@ -81,7 +91,11 @@ export class TestMesh {
   }
 
   async post(path: string, body: unknown): Promise<void> {
-    const response = await fetch(`${this.#chain.url}${path}`, { method: 'POST', body: JSON.stringify(body) })
+    await this.#post(this.#chain, path, body)
+  }
+
+  async #post({ url }: ChainServer, path: string, body: unknown): Promise<void> {
+    const response = await fetch(`${url}${path}`, { method: 'POST', body: JSON.stringify(body) })
     if (!response.ok) {
       throw new Error(`${path}: ${response.status}`)
     }
@@ -94,6 +108,7 @@ export class TestMesh {
 
   async stop(): Promise<void> {
     await Promise.all(this.#nodes.map(node => node.stop()))
+    await Promise.all(this.#replicas.map(replica => replica.stop()))
     await this.#chain.stop()
     await rm(this.#folder, { recursive: true, force: true })
   }

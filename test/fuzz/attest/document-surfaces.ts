@@ -209,15 +209,16 @@ export function documentSurfaces(seeds: DocumentSeeds): Surface[] {
 function anyCircumstance(random: FuzzRandom): Partial<VerifyAttestationInput> {
   const policy = DEFAULT_POLICY
   const deny = policy.deny
+  const beaconHash = STATEMENT.beacon.hash
   return random.pick<Partial<VerifyAttestationInput>>([
     { nowMs: MADE_NOW_MS + 3_600_000 },
     { nowMs: MADE_NOW_MS - 3_600_000 },
     { expectedPeerId: `${STATEMENT.peerId}x` },
     { expectedDigest: random.bytes(32) },
     { challenge: random.bytes(32) },
-    { chainView: { globalId: -239, height: 1_000 } },
-    { chainView: { globalId: -3, height: 900 } },
-    { chainView: { globalId: -3, height: 100_000 } },
+    { chainView: { globalId: -239, height: 1_000, beaconHash } },
+    { chainView: { globalId: -3, height: 900, beaconHash } },
+    { chainView: { globalId: -3, height: 100_000, beaconHash } },
     { chainView: { globalId: -3, height: 1_000, beaconHash: 'ef'.repeat(32) } },
     { policy },
     { policy: { ...policy, acceptedTiers: ['simulated', 'tdx'], maxStatementAgeMs: 1_000 } },

@@ -52,7 +52,7 @@ export function attestation(changes: Partial<Statement> = {}, challenge?: Uint8A
     verifyPeerSignature,
     policy: SIMNET_POLICY,
     nowMs: NOW_MS,
-    chainView: { globalId: -3, height: 1000 }
+    chainView: { globalId: -3, height: 1000, beaconHash: document.beacon.hash }
   }
 }
 

@@ -203,12 +203,14 @@ describe('attestation', () => {
     await refused({ ...input, verifyPeerSignature: async () => false }, 'ATTESTATION_COSIGNATURE_INVALID')
   })
 
+  const beaconHash = STATEMENT.beacon.hash
+
   it('refuses a beacon of another network, or from the future', async () => {
     const input = attestation()
-    await refused({ ...input, chainView: { globalId: -239, height: 1000 } }, 'ATTESTATION_NETWORK_MISMATCH')
+    await refused({ ...input, chainView: { globalId: -239, height: 1000, beaconHash } }, 'ATTESTATION_NETWORK_MISMATCH')
     const height = STATEMENT.beacon.height - BEACON_MARGIN_BLOCKS
-    await verifyAttestation({ ...input, chainView: { globalId: -3, height } })
-    await refused({ ...input, chainView: { globalId: -3, height: height - 1 } }, 'ATTESTATION_BEACON_AHEAD')
+    await verifyAttestation({ ...input, chainView: { globalId: -3, height, beaconHash } })
+    await refused({ ...input, chainView: { globalId: -3, height: height - 1, beaconHash } }, 'ATTESTATION_BEACON_AHEAD')
     const { chainView: _, ...unseen } = input
     await verifyAttestation(unseen)
   })
@@ -216,11 +218,23 @@ describe('attestation', () => {
   it('refuses a beacon that is too far back, or no block of the chain', async () => {
     const input = attestation()
     const farthest = STATEMENT.beacon.height + SIMNET_POLICY.maxBeaconAgeBlocks
-    await verifyAttestation({ ...input, chainView: { globalId: -3, height: farthest } })
-    await refused({ ...input, chainView: { globalId: -3, height: farthest + 1 } }, 'ATTESTATION_BEACON_TOO_OLD')
-    const seen = { globalId: -3, height: 1000 }
-    await verifyAttestation({ ...input, chainView: { ...seen, beaconHash: STATEMENT.beacon.hash } })
-    await refused({ ...input, chainView: { ...seen, beaconHash: 'ef'.repeat(32) } }, 'ATTESTATION_BEACON_MISMATCH')
+    await verifyAttestation({ ...input, chainView: { globalId: -3, height: farthest, beaconHash } })
+    await refused(
+      { ...input, chainView: { globalId: -3, height: farthest + 1, beaconHash } },
+      'ATTESTATION_BEACON_TOO_OLD'
+    )
+    const other = { globalId: -3, height: 1000, beaconHash: 'ef'.repeat(32) }
+    await refused({ ...input, chainView: other }, 'ATTESTATION_BEACON_MISMATCH')
+  })
+
+  it('waits for a view of the chain that is on its way, and fails as that fails, once all before it held', async () => {
+    const input = attestation()
+    await verifyAttestation({ ...input, chainView: Promise.resolve({ globalId: -3, height: 1000, beaconHash }) })
+    const unknown = Promise.reject(new AttestationError('ATTESTATION_BEACON_AHEAD', 'the view’s own'))
+    await refused({ ...input, chainView: unknown }, 'ATTESTATION_BEACON_AHEAD')
+    await refused({ ...input, chainView: unknown, policy: DEFAULT_POLICY }, 'ATTESTATION_TIER_REFUSED')
+    const never = new Promise<never>(() => undefined)
+    await refused({ ...input, chainView: never, evidence: new Uint8Array(1) }, 'ATTESTATION_EVIDENCE_INVALID')
   })
 
   it('refuses a statement or evidence with any byte changed', async () => {

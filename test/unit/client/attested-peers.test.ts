@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
 import { DEFAULT_POLICY, SIMNET_POLICY, type Statement, statementDigest } from '../../../src/attest/index.ts'
 import { AttestedPeers, expectModel } from '../../../src/client/attested-peers.ts'
+import { type AbortOptions, throwIfAborted } from '../../../src/core/abort.ts'
+import { fromHex } from '../../../src/core/bytes.ts'
+import { CancelledError, NetworkError } from '../../../src/core/errors.ts'
+import { ChainBlockUnknownError } from '../../../src/ton/index.ts'
 import { decodeAttestRequest, encodeAttestReply } from '../../../src/wire/attest-exchange.ts'
 import { LIMITS } from '../../../src/wire/limits.ts'
 import { PROTOCOLS } from '../../../src/wire/protocols.ts'
@@ -12,11 +16,33 @@ const CHALLENGE = new Uint8Array(32).fill(5)
 /** As a provider shows it over this client's challenge. */
 const attestation = (changes: Partial<Statement> = {}) => attestationOver(changes, CHALLENGE)
 
+/** Block 1,000, the newest, is the one that the statement of the fixtures names. */
+class BeaconChain {
+  readonly globalId = -3
+  height = 1_000
+  readonly lookups: number[] = []
+  hashOf: (height: number, signal?: AbortSignal) => string | Promise<string> = () => 'ee'.repeat(32)
+
+  async tip() {
+    return { height: this.height }
+  }
+
+  async blockHash(height: number, { signal }: AbortOptions = {}) {
+    throwIfAborted(signal)
+    this.lookups.push(height)
+    return fromHex(await this.hashOf(height, signal), 32)
+  }
+}
+
+const unknownBlock = (height: number) => new ChainBlockUnknownError('http://server', height)
+
 class Bench {
   readonly mesh = new FakeMesh()
   nowMs = NOW_MS
   reply = attestation()
+  sleptMs = 0
   readonly peers: AttestedPeers
+  readonly chain = new BeaconChain()
 
   constructor(policy = SIMNET_POLICY) {
     this.peers = new AttestedPeers(
@@ -24,7 +50,11 @@ class Bench {
         mesh: this.mesh.asMesh(),
         clock: { nowMs: () => this.nowMs },
         random: { bytes: () => CHALLENGE },
-        chain: { globalId: -3, tip: async () => ({ height: 1_000 }) }
+        chain: this.chain,
+        sleep: async (ms, { signal } = {}) => {
+          throwIfAborted(signal)
+          this.sleptMs += ms
+        }
       },
       policy
     )
@@ -99,6 +129,123 @@ describe('attested peers', () => {
       assert.equal(bench.peers.remembered(PEER_ID), undefined)
     }
     await assert.rejects(new Bench(DEFAULT_POLICY).attest(), { code: 'ATTESTATION_TIER_REFUSED' })
+  })
+
+  const naming = (height: number, hash = 'ee'.repeat(32)) => attestation({ beacon: { globalId: -3, height, hash } })
+
+  it('compares the block that the statement names with the chain’s, with one request, and none while it is remembered', async () => {
+    const bench = new Bench()
+    await bench.attest()
+    await bench.attest()
+    assert.deepEqual(bench.chain.lookups, [1_000])
+    bench.peers.forget(PEER_ID)
+    bench.chain.hashOf = () => 'ef'.repeat(32)
+    await assert.rejects(bench.attest(), { code: 'ATTESTATION_BEACON_MISMATCH', errorClass: 'attestation' })
+    assert.equal(bench.peers.remembered(PEER_ID), undefined)
+    bench.reply = naming(999, 'ef'.repeat(32))
+    await bench.attest()
+    assert.deepEqual(bench.chain.lookups, [1_000, 1_000, 999])
+    assert.equal(bench.sleptMs, 0)
+  })
+
+  it('looks up no block that the policy refuses by its number, and none for what is no statement', async () => {
+    const bench = new Bench()
+    bench.chain.height = 30_000
+    const { maxBeaconAgeBlocks } = SIMNET_POLICY
+    const cases: Array<[string, Bench['reply']]> = [
+      ['ATTESTATION_BEACON_AHEAD', naming(30_065)],
+      ['ATTESTATION_BEACON_TOO_OLD', naming(30_000 - maxBeaconAgeBlocks - 1)],
+      [
+        'ATTESTATION_NETWORK_MISMATCH',
+        attestation({ beacon: { globalId: -239, height: 30_000, hash: 'ee'.repeat(32) } })
+      ],
+      ['ATTESTATION_STATEMENT_INVALID', { ...attestation(), statement: Buffer.from('{}') }]
+    ]
+    for (const [code, reply] of cases) {
+      bench.reply = reply
+      await assert.rejects(bench.attest(), { code })
+    }
+    assert.deepEqual([bench.chain.lookups, bench.sleptMs], [[], 0])
+    for (const height of [30_064, 30_000 - maxBeaconAgeBlocks]) {
+      bench.reply = naming(height)
+      await bench.attest()
+      assert.equal(bench.chain.lookups.at(-1), height)
+    }
+  })
+
+  it('waits for a block that our chain is about to have, then compares', async () => {
+    for (const hash of ['ee'.repeat(32), 'ef'.repeat(32)]) {
+      const bench = new Bench()
+      bench.reply = naming(1_005)
+      bench.chain.hashOf = height => {
+        bench.chain.height = 1_000 + bench.chain.lookups.length
+        if (bench.chain.height < height) {
+          throw unknownBlock(height)
+        }
+        return hash
+      }
+      const asked = bench.attest()
+      await (hash === 'ee'.repeat(32) ? asked : assert.rejects(asked, { code: 'ATTESTATION_BEACON_MISMATCH' }))
+      assert.equal(bench.chain.lookups.length, 5)
+      assert.ok(bench.sleptMs > 500 && bench.sleptMs < 10_000, `${bench.sleptMs} ms`)
+    }
+  })
+
+  it('gives up a block that does not come within ten seconds', async () => {
+    for (const [height, code] of [
+      [1_064, 'ATTESTATION_BEACON_AHEAD'],
+      // Servers are a few blocks apart: the one that was asked may not have the newest yet.
+      [1_000, 'CHAIN_BLOCK_UNKNOWN']
+    ] as const) {
+      const bench = new Bench()
+      bench.reply = naming(height)
+      bench.chain.hashOf = asked => {
+        throw unknownBlock(asked)
+      }
+      await assert.rejects(bench.attest(), { code })
+      assert.ok(bench.sleptMs > 8_000 && bench.sleptMs <= 10_000, `${bench.sleptMs} ms`)
+      assert.ok(bench.chain.lookups.length < 20)
+      assert.equal(bench.peers.remembered(PEER_ID), undefined)
+    }
+  })
+
+  it('fails as the chain fails, where that cannot tell', async () => {
+    for (const [height, failure] of [
+      [1_000, new NetworkError('CHAIN_UNREACHABLE', 'nobody there')],
+      [1_050, new NetworkError('CHAIN_UNREACHABLE', 'nobody there')],
+      [900, unknownBlock(900)]
+    ] as const) {
+      const bench = new Bench()
+      bench.reply = naming(height)
+      bench.chain.hashOf = () => Promise.reject(failure)
+      await assert.rejects(bench.attest(), failure)
+      assert.deepEqual([bench.sleptMs, bench.chain.lookups.length], [0, 1])
+      assert.equal(bench.peers.remembered(PEER_ID), undefined)
+    }
+  })
+
+  it('does not wait for the chain where the rest is refused already, and leaves nothing running', async () => {
+    const bench = new Bench()
+    let lookup: AbortSignal | undefined
+    bench.chain.hashOf = (_, signal) => {
+      lookup = signal
+      return new Promise(() => undefined)
+    }
+    bench.reply = { ...attestation(), evidence: new Uint8Array(1) }
+    await assert.rejects(bench.attest(), { code: 'ATTESTATION_EVIDENCE_INVALID' })
+    assert.equal(lookup?.aborted, true)
+  })
+
+  it('stops looking when it is cancelled', async () => {
+    const bench = new Bench()
+    const cancel = new AbortController()
+    bench.chain.hashOf = (_, signal) =>
+      new Promise((_resolve, reject) => {
+        signal?.addEventListener('abort', () => reject(new CancelledError('Cancelled')))
+      })
+    const { verdict } = await bench.peers.show(PEER_ID, { signal: cancel.signal })
+    cancel.abort()
+    await assert.rejects(verdict, { code: 'CANCELLED' })
   })
 
   it('resets the stream of a provider that is silent, or answers garbage', async () => {

@@ -15,7 +15,7 @@ function verify(reply: AttestReply, nowMs: number, challenge?: Uint8Array) {
     verifyPeerSignature,
     policy: SIMNET_POLICY,
     nowMs,
-    chainView: { globalId: -3, height: 1_000 }
+    chainView: { globalId: -3, height: 1_000, beaconHash: 'ee'.repeat(32) }
   })
 }
 
