@@ -11,9 +11,15 @@ import { toHex } from '../core/bytes.ts'
 import type { Clock } from '../core/clock.ts'
 import { PeerError } from '../core/errors.ts'
 import type { Random } from '../core/random.ts'
+import { SharedWork } from '../core/shared-work.ts'
 import type { Mesh } from '../mesh/index.ts'
 import { type Sleep, systemSleep } from '../ton/index.ts'
-import { type AttestReply, decodeAttestReply, encodeAttestRequest } from '../wire/attest-exchange.ts'
+import {
+  type AttestRefusal,
+  type AttestReply,
+  decodeAttestReply,
+  encodeAttestRequest
+} from '../wire/attest-exchange.ts'
 import { LIMITS } from '../wire/limits.ts'
 import { PROTOCOLS } from '../wire/protocols.ts'
 import { type BeaconChain, beaconView } from './beacon-view.ts'
@@ -56,17 +62,20 @@ export function expectModel({ peerId, enclave }: AttestedPeer, modelDigestHex: s
 export class AttestedPeers {
   readonly #components: AttestedPeersComponents
   readonly #policy: AttestationPolicy
-  readonly #verified = new Map<string, AttestedPeer>()
+  readonly #verified = new Map<string, { peer: AttestedPeer; askedFor: string }>()
+  // A provider makes one quote at a time for each peer.
+  readonly #asking: SharedWork<AttestedPeer>
   readonly #tdx = new TdxVerifier()
 
   constructor(components: AttestedPeersComponents, policy: AttestationPolicy) {
     this.#components = components
     this.#policy = policy
+    this.#asking = new SharedWork(components.clock, 0)
   }
 
   /** The remembered verdict, if it still holds. */
   remembered(peerId: string): AttestedPeer | undefined {
-    const known = this.#verified.get(peerId)
+    const known = this.#verified.get(peerId)?.peer
     return known !== undefined && known.enclave.expiresAtMs > this.#components.clock.nowMs() ? known : undefined
   }
 
@@ -76,26 +85,35 @@ export class AttestedPeers {
 
   /**
    * The attested enclave of this provider: the remembered one while its statement has `statementDigest`, or the one that it
-   * shows now, which may be newer than its capacity record.
+   * shows now, which may be newer than its capacity record. Whoever asks for one provider at the same time shares the
+   * exchange, and a record that was found to be old is not asked about again.
    *
    * @throws {AttestationError} with the code of the check that failed
-   * @throws {PeerError} `PEER_SILENT` if the provider closes without an answer
+   * @throws {PeerError} `PEER_SILENT`, `ATTESTATION_BUSY` as `show`
    */
   async attest(peerId: string, statementDigest: Uint8Array, options: AbortOptions = {}): Promise<AttestedPeer> {
     const known = this.remembered(peerId)
-    if (known !== undefined && toHex(known.enclave.statementDigest) === toHex(statementDigest)) {
+    const askedFor = toHex(statementDigest)
+    if (
+      known !== undefined &&
+      [toHex(known.enclave.statementDigest), this.#verified.get(peerId)?.askedFor].includes(askedFor)
+    ) {
       return known
     }
-    const { reply, challenge, verdict } = await this.show(peerId, options)
-    const attested = { ...reply, peerId, challenge, enclave: await verdict }
-    this.#verified.set(peerId, attested)
-    return attested
+    const ask = async (): Promise<AttestedPeer> => {
+      const { reply, challenge, verdict } = await this.show(peerId)
+      const peer = { ...reply, peerId, challenge, enclave: await verdict }
+      this.#verified.set(peerId, { peer, askedFor })
+      return peer
+    }
+    return this.#asking.join(peerId, ask, options)
   }
 
   /**
    * What a provider shows now over a challenge of ours, and the verdict on it, which may be a refusal.
    *
-   * @throws {PeerError} `PEER_SILENT` if the provider closes without an answer
+   * @throws {PeerError} `PEER_SILENT` if the provider closes without an answer, `ATTESTATION_BUSY` if it makes no evidence
+   *   for us now: `details.retryAfterMs` says when to come again
    */
   async show(
     peerId: string,
@@ -144,8 +162,8 @@ export class AttestedPeers {
     }
   }
 
-  #exchange(peerId: string, challenge: Uint8Array, signal: AbortSignal): Promise<AttestReply> {
-    return exchange(this.#components.mesh, encodeAttestRequest(challenge), {
+  async #exchange(peerId: string, challenge: Uint8Array, signal: AbortSignal): Promise<AttestReply> {
+    const reply = await exchange<AttestReply | AttestRefusal>(this.#components.mesh, encodeAttestRequest(challenge), {
       peerId,
       protocol: PROTOCOLS.attest,
       name: 'attestation',
@@ -153,5 +171,15 @@ export class AttestedPeers {
       signal,
       read: decodeAttestReply
     })
+    if ('retryAfterMs' in reply) {
+      const { retryAfterMs } = reply
+      throw new PeerError(
+        'ATTESTATION_BUSY',
+        `${peerId} makes no evidence for this node before ${Math.ceil(retryAfterMs / 1_000)} s have passed: ` +
+          'ask again then, or use another provider',
+        { details: { peerId, retryAfterMs } }
+      )
+    }
+    return reply
   }
 }

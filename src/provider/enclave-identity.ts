@@ -1,10 +1,9 @@
 import { decodeStatement, STATEMENT_COSIGN_DOMAIN, statementDigest } from '../attest/index.ts'
-import { type AbortOptions, throwIfAborted } from '../core/abort.ts'
+import type { AbortOptions } from '../core/abort.ts'
 import { fromHex, sha256, toHex } from '../core/bytes.ts'
 import type { Clock } from '../core/clock.ts'
 import { EnvironmentError } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
-import { Turns } from '../core/turns.ts'
 import type { AttestedStatement } from '../enclave/index.ts'
 import { recipientHint } from '../seal/index.ts'
 import type { Recipient } from '../wire/announcement.ts'
@@ -45,7 +44,6 @@ export class EnclaveIdentity {
   readonly #components: EnclaveIdentityComponents
   #current: Identity | undefined
   #previous: Identity | undefined
-  readonly #turns = new Turns()
 
   constructor(components: EnclaveIdentityComponents) {
     this.#components = components
@@ -72,21 +70,15 @@ export class EnclaveIdentity {
     return true
   }
 
-  /**
-   * Evidence for a client's own challenge (32 bytes). Hardware makes a quote for each: few are made at once, the others
-   * wait for their turn.
-   */
-  challenged(challenge: Uint8Array, options: AbortOptions = {}): Promise<AttestReply> {
-    return this.#turns.take('challenged', async () => {
-      throwIfAborted(options.signal)
-      const { beacon } = decodeStatement(this.current.statement)
-      const shown = await this.#attest({ height: beacon.height, hash: fromHex(beacon.hash, 32) }, challenge, options)
-      if (toHex(shown.digest) !== toHex(this.current.digest)) {
-        // The enclave has new keys: jobs sealed to them must be known as ours.
-        await this.refresh(options)
-      }
-      return shown
-    })
+  /** Evidence for a client's own challenge (32 bytes). Hardware makes a quote for each: a `ChallengeDesk` says whose. */
+  async challenged(challenge: Uint8Array, options: AbortOptions = {}): Promise<AttestReply> {
+    const { beacon } = decodeStatement(this.current.statement)
+    const shown = await this.#attest({ height: beacon.height, hash: fromHex(beacon.hash, 32) }, challenge, options)
+    if (toHex(shown.digest) !== toHex(this.current.digest)) {
+      // The enclave has new keys: jobs sealed to them must be known as ours.
+      await this.refresh(options)
+    }
+    return shown
   }
 
   /** True once half of the statement's life is over. */

@@ -1,5 +1,4 @@
 import { setMaxListeners } from 'node:events'
-import { withTimeLimit } from '../core/abort.ts'
 import { toHex } from '../core/bytes.ts'
 import type { Clock } from '../core/clock.ts'
 import { errorCode } from '../core/errors.ts'
@@ -11,10 +10,10 @@ import { repeat } from '../core/repeat.ts'
 import type { Enclave } from '../enclave/index.ts'
 import type { Capacity, Mesh, MeshStream } from '../mesh/index.ts'
 import type { PayeeChannels } from '../payments/index.ts'
-import { decodeAttestRequest, encodeAttestReply } from '../wire/attest-exchange.ts'
 import { LIMITS } from '../wire/limits.ts'
 import { PROTOCOLS } from '../wire/protocols.ts'
 import { AnnouncedJobs } from './announced-jobs.ts'
+import { AttestService } from './attest-service.ts'
 import { ChannelService } from './channel-service.ts'
 import { EnclaveIdentity } from './enclave-identity.ts'
 import { JobSession, type JobSessionInit } from './job-session.ts'
@@ -63,6 +62,7 @@ export class Provider {
   readonly #slots: Slots
   readonly #identity: EnclaveIdentity
   readonly #announced: AnnouncedJobs
+  readonly #attest: AttestService
   readonly #channels: ChannelService
   readonly #stopped = new AbortController()
   readonly #running = new Set<Promise<void>>()
@@ -93,6 +93,7 @@ export class Provider {
         expectedTtftMs: Math.ceil(2_000 / Math.max(1, enclave.info.tokensPerSecond))
       }
     )
+    this.#attest = new AttestService({ clock: components.clock, identity: this.#identity }, this.#session)
     this.#channels = new ChannelService(components)
   }
 
@@ -115,9 +116,11 @@ export class Provider {
     const { mesh, logger, enclave } = this.#components
     const stop = this.#stopped.signal
     await this.#identity.refresh({ signal: stop })
-    await mesh.handle(PROTOCOLS.attest, (stream, peer) => this.#track(this.#attest(stream), peer.id), {
-      maxFrameBytes: LIMITS.attestReplyBytes
-    })
+    await mesh.handle(
+      PROTOCOLS.attest,
+      (stream, peer) => this.#track(this.#attest.serve(stream, peer.id, stop), peer.id),
+      { maxFrameBytes: LIMITS.attestReplyBytes }
+    )
     await mesh.handle(PROTOCOLS.job, (stream, peer) => this.#track(this.#serve(stream, peer.id), peer.id), {
       maxFrameBytes: LIMITS.jobFrameBytes
     })
@@ -202,20 +205,6 @@ export class Provider {
       sequence: BigInt(now),
       expiresAtMs: now + RECORD_LIFE_MS
     }
-  }
-
-  async #attest(stream: MeshStream): Promise<void> {
-    await withTimeLimit(this.#session.patienceMs, this.#stopped.signal, async signal => {
-      const frame = await stream.read({ signal })
-      if (frame === undefined) {
-        return
-      }
-      const { challenge } = decodeAttestRequest(frame)
-      const reply =
-        challenge.byteLength === 0 ? this.#identity.current : await this.#identity.challenged(challenge, { signal })
-      await stream.write(encodeAttestReply(reply))
-      await stream.close({ signal })
-    })
   }
 
   async #serve(stream: MeshStream, peerId: string): Promise<void> {

@@ -12,8 +12,20 @@ export interface AttestReply {
   xwingKey?: Uint8Array
 }
 
+/** A provider that makes no evidence over a challenge now. */
+export interface AttestRefusal {
+  /** When the peer may ask again, in whole milliseconds from now: 1 to {@link MAX_RETRY_AFTER_MS}. */
+  retryAfterMs: number
+}
+
+/** The longest time that a provider sends a client away for. */
+export const MAX_RETRY_AFTER_MS = 600_000
+
+const REPLY = 'Attestation reply'
+const NOTHING = new Uint8Array(0)
+
 /** `challenge`: 32 bytes to bind into fresh evidence, or empty for the standing evidence. */
-export function encodeAttestRequest(challenge: Uint8Array = new Uint8Array(0)): Uint8Array {
+export function encodeAttestRequest(challenge: Uint8Array = NOTHING): Uint8Array {
   return WireRequest.encode({ challenge })
 }
 
@@ -24,19 +36,25 @@ export function decodeAttestRequest(bytes: Uint8Array): { challenge: Uint8Array 
   return wire
 }
 
-export function encodeAttestReply(reply: AttestReply): Uint8Array {
+export function encodeAttestReply(reply: AttestReply | AttestRefusal): Uint8Array {
   return WireReply.encode(reply)
 }
 
-/** @throws {PeerError} `MESSAGE_TOO_LARGE` or `MESSAGE_MALFORMED` */
-export function decodeAttestReply(bytes: Uint8Array): AttestReply {
-  const name = 'Attestation reply'
-  const wire = decodeWire(name, bytes, LIMITS.attestReplyBytes, b => WireReply.decode(b))
-  requireBytes(name, 'peerSignature', wire.peerSignature, 64)
-  const { xwingKey, ...reply } = wire
+/** @throws {PeerError} `MESSAGE_TOO_LARGE` or `MESSAGE_MALFORMED`, also for a refusal that shows something */
+export function decodeAttestReply(bytes: Uint8Array): AttestReply | AttestRefusal {
+  const { retryAfterMs, xwingKey, ...reply } = decodeWire(REPLY, bytes, LIMITS.attestReplyBytes, b =>
+    WireReply.decode(b)
+  )
+  if (retryAfterMs !== 0) {
+    requireField(REPLY, 'retryAfterMs', retryAfterMs <= MAX_RETRY_AFTER_MS, `at most ${MAX_RETRY_AFTER_MS}`)
+    const shown = [...Object.values(reply), xwingKey].some(({ byteLength }) => byteLength > 0)
+    requireField(REPLY, 'retryAfterMs', !shown, 'absent where something is shown')
+    return { retryAfterMs }
+  }
+  requireBytes(REPLY, 'peerSignature', reply.peerSignature, 64)
   if (xwingKey.byteLength === 0) {
     return reply
   }
-  requireBytes(name, 'xwingKey', xwingKey, LIMITS.xwingKeyBytes)
+  requireBytes(REPLY, 'xwingKey', xwingKey, LIMITS.xwingKeyBytes)
   return { ...reply, xwingKey }
 }

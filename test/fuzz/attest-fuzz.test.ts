@@ -28,7 +28,8 @@ describe('fuzzed evidence', () => {
       'receipt RECEIPT_SIGNATURE_INVALID',
       'receipt-file RECEIPT_FILE_INVALID',
       'attestation-file read',
-      'attest-message read'
+      'attest-message read',
+      'attest-message refusal'
     ]) {
       assert.ok(outcomes.has(expected), `${expected} not among ${[...outcomes.keys()].join(', ')}`)
     }

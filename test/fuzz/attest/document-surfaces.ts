@@ -33,7 +33,8 @@ import {
   decodeAttestReply,
   decodeAttestRequest,
   encodeAttestReply,
-  encodeAttestRequest
+  encodeAttestRequest,
+  MAX_RETRY_AFTER_MS
 } from '../../../src/wire/attest-exchange.ts'
 import { receiptKeys, STATEMENT } from '../../unit/attest/fixtures.ts'
 import { mutate } from '../mutate.ts'
@@ -61,6 +62,7 @@ export function documentSurfaces(seeds: DocumentSeeds): Surface[] {
   const receiptFiles = seeds.receiptFiles.map(readJsonDocument)
   const attestationFiles = seeds.attestationFiles.map(readJsonDocument)
   const replies = seeds.sound.map(one => encodeAttestReply({ ...one, xwingKey: new Uint8Array(1_216) }))
+  const refusals = [1_000, 600_000].map(retryAfterMs => encodeAttestReply({ retryAfterMs }))
   const sound = seeds.sound.map((input, i) => ({ input, statement: statements[i], evidence: evidence[i] }))
   const genuine = new Set(seeds.sound.map(({ statement }) => toHex(sha256(statement))))
   const { receiptKey } = { receiptKey: receiptKeys.publicKey }
@@ -190,14 +192,17 @@ export function documentSurfaces(seeds: DocumentSeeds): Surface[] {
       name: 'attest-message',
       weight: 40,
       feed: random => {
-        const { bytes } = mutate(
-          random,
-          random.below(4) === 0 ? [encodeAttestRequest(new Uint8Array(32).fill(3))] : replies
-        )
-        if (bytes.length < 60) {
+        const part = random.below(4)
+        if (part === 0) {
+          const { bytes } = mutate(random, [encodeAttestRequest(new Uint8Array(32).fill(3))])
           return `request of ${decodeAttestRequest(bytes).challenge.length}`
         }
-        const reply = decodeAttestReply(bytes)
+        const reply = decodeAttestReply(mutate(random, part === 1 ? refusals : replies).bytes)
+        if ('retryAfterMs' in reply) {
+          assert.ok(reply.retryAfterMs >= 1 && reply.retryAfterMs <= MAX_RETRY_AFTER_MS)
+          assert.deepEqual(decodeAttestReply(encodeAttestReply(reply)), reply, 'a refusal has two meanings')
+          return 'refusal'
+        }
         assert.deepEqual(decodeAttestReply(encodeAttestReply(reply)), reply, 'a reply has two meanings')
         return 'read'
       }

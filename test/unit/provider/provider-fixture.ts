@@ -1,10 +1,11 @@
 import { encodeStatement, makeSimulatedEvidence, reportData } from '../../../src/attest/index.ts'
+import type { AbortOptions } from '../../../src/core/abort.ts'
 import { sha256, toHex } from '../../../src/core/bytes.ts'
 import { ed25519Sign } from '../../../src/core/ed25519.ts'
 import { silentLogger } from '../../../src/core/logger.ts'
 import { nanoTon } from '../../../src/core/nano-ton.ts'
 import type { TokenPrices } from '../../../src/core/price.ts'
-import { EnclaveIdentity } from '../../../src/provider/enclave-identity.ts'
+import { EnclaveIdentity, type EnclaveIdentityComponents } from '../../../src/provider/enclave-identity.ts'
 import { recipientHint } from '../../../src/seal/index.ts'
 import type { JobAnnouncement, Recipient } from '../../../src/wire/announcement.ts'
 import { peerKeys, STATEMENT } from '../attest/fixtures.ts'
@@ -33,13 +34,21 @@ export class FakeAttester {
     challenge?: Uint8Array
   }> = []
 
+  /** Waits before each statement. */
+  before: (options: AbortOptions) => Promise<void> = async () => undefined
+
   identity(): EnclaveIdentity {
-    return new EnclaveIdentity({
+    return new EnclaveIdentity(this.components())
+  }
+
+  components(): EnclaveIdentityComponents {
+    return {
       logger: silentLogger,
       clock: this.clock,
       enclave: {
-        attest: async input => {
+        attest: async (input, options = {}) => {
           this.calls.push(input)
+          await this.before(options)
           const now = this.clock.nowMs()
           const document = {
             ...STATEMENT,
@@ -59,7 +68,7 @@ export class FakeAttester {
       mesh: { peerIdBytes: Uint8Array.of(1, 2), sign: message => ed25519Sign(peerKeys.privateKey, message) },
       evidence: { complete: async raw => raw },
       chain: { globalId: -3, tip: async () => ({ height: 1_000, hash: new Uint8Array(32).fill(0xee) }) }
-    })
+    }
   }
 }
 

@@ -4,7 +4,8 @@ import {
   decodeAttestReply,
   decodeAttestRequest,
   encodeAttestReply,
-  encodeAttestRequest
+  encodeAttestRequest,
+  MAX_RETRY_AFTER_MS
 } from '../../../src/wire/attest-exchange.ts'
 import { LIMITS } from '../../../src/wire/limits.ts'
 import * as any from './samples.ts'
@@ -19,12 +20,13 @@ const reply = fc.record(
   },
   { ...any.plain, requiredKeys: ['statement', 'evidence', 'peerSignature'] }
 )
+const refusal = fc.record({ retryAfterMs: fc.integer({ min: 1, max: MAX_RETRY_AFTER_MS }) }, any.plain)
 const encodeRequest = ({ challenge }: { challenge: Uint8Array }): Uint8Array => encodeAttestRequest(challenge)
 
 describe('attestation exchange', () => {
   it('carries every valid message through', () => {
     any.carriesThrough(request, encodeRequest, decodeAttestRequest)
-    any.carriesThrough(reply, encodeAttestReply, decodeAttestReply)
+    any.carriesThrough(fc.oneof(reply, refusal), encodeAttestReply, decodeAttestReply)
     assert.equal(decodeAttestRequest(encodeAttestRequest()).challenge.byteLength, 0)
   })
 
@@ -34,7 +36,7 @@ describe('attestation exchange', () => {
       encodeRequest,
       decodeAttestRequest
     )
-    any.refusesDamage(reply, encodeAttestReply, decodeAttestReply)
+    any.refusesDamage(fc.oneof(reply, refusal), encodeAttestReply, decodeAttestReply)
   })
 
   it('refuses messages over the limit by their size alone', () => {
@@ -48,5 +50,25 @@ describe('attestation exchange', () => {
     assert.throws(() => decodeAttestReply(encodeAttestReply(short)), any.MALFORMED)
     const shortKey = { ...short, peerSignature: new Uint8Array(64), xwingKey: new Uint8Array(1_215) }
     assert.throws(() => decodeAttestReply(encodeAttestReply(shortKey)), any.MALFORMED)
+  })
+
+  it('refuses a refusal for too long, and one that shows something beside', () => {
+    const retryAfterMs = MAX_RETRY_AFTER_MS
+    for (const invalid of [MAX_RETRY_AFTER_MS + 1, 2 ** 32 - 1]) {
+      assert.throws(() => decodeAttestReply(encodeAttestReply({ retryAfterMs: invalid })), any.MALFORMED)
+    }
+    const whole = {
+      statement: new Uint8Array(1),
+      evidence: new Uint8Array(1),
+      peerSignature: new Uint8Array(64),
+      xwingKey: new Uint8Array(1_216)
+    }
+    assert.throws(() => decodeAttestReply(encodeAttestReply({ ...whole, retryAfterMs })), any.MALFORMED)
+    for (const [name, value] of Object.entries(whole)) {
+      const beside = { retryAfterMs, [name]: value }
+      assert.throws(() => decodeAttestReply(encodeAttestReply(beside)), any.MALFORMED, name)
+    }
+    // Nothing at all is no refusal.
+    assert.throws(() => decodeAttestReply(new Uint8Array(0)), any.MALFORMED)
   })
 })
