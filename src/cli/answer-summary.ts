@@ -1,4 +1,5 @@
 import type { AnswerEvent } from '../client/events.ts'
+import { CocoonError } from '../core/errors.ts'
 import { formatTon } from '../core/nano-ton.ts'
 import type { ChosenModel } from './model-choice.ts'
 import type { JsonObject } from './output.ts'
@@ -15,10 +16,13 @@ export const SIMULATED = 'simulated'
 export const SIMULATED_ANSWER_WARNING =
   'simulated enclave: NOT confidential, the owner of that machine can read everything'
 
-/** Id of a receipt: the job's. */
+/** Id of a receipt, which the client has checked: the job's. */
 export function receiptId(stored: EndEvent['receipt']): string {
-  const { jobId } = JSON.parse(Buffer.from(stored.receipt).toString('utf8')) as { jobId: string }
-  return jobId
+  const { receipt_id: id } = JSON.parse(Buffer.from(stored.receipt).toString('utf8')) as { receipt_id?: unknown }
+  if (typeof id !== 'string' || !/^[0-9a-f]{32}$/.test(id)) {
+    throw new CocoonError('internal', 'INTERNAL', 'A receipt that was accepted has no id')
+  }
+  return id
 }
 
 /** What is said after an answer, for people. */

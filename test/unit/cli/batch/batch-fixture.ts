@@ -1,5 +1,7 @@
+import { makeReceipt } from '../../../../src/attest/index.ts'
 import type { AnswerEvent } from '../../../../src/client/events.ts'
 import { nanoTon } from '../../../../src/core/nano-ton.ts'
+import { receiptFields, receiptKeys } from '../../attest/fixtures.ts'
 
 /** An input line that can run. */
 export function batchLine(customId: string, body: object = {}): string {
@@ -22,6 +24,7 @@ const JOB_ID = '0123456789abcdef0123456789abcdef'
 
 /** What a provider's answer looks like to the client. */
 export function answerEvents(...texts: string[]): AnswerEvent[] {
+  const receipt = makeReceipt({ ...receiptFields(new Uint8Array()), jobId: JOB_ID }, receiptKeys)
   return [
     { type: 'provider', peerId: 'peer', tier: 'simulated', warm: false, channel: '0:c' },
     ...texts.map((text): AnswerEvent => ({ type: 'text', text })),
@@ -33,8 +36,8 @@ export function answerEvents(...texts: string[]): AnswerEvent[] {
       paid: nanoTon(12n),
       vouchers: 2,
       receipt: {
-        receipt: Buffer.from(JSON.stringify({ jobId: JOB_ID })),
-        signature: new Uint8Array(),
+        receipt: receipt.bytes,
+        signature: receipt.signature,
         statement: new Uint8Array(),
         evidence: new Uint8Array(),
         peerSignature: new Uint8Array()
