@@ -38,7 +38,7 @@ async function readPolicy(path: string, { signal }: AbortOptions): Promise<Attes
     throwIfAborted(signal)
     throw new EnvironmentError(
       'POLICY_NOT_READABLE',
-      `The attestation policy ${path} cannot be read (${errorCode(cause) ?? 'unknown'}): check client.attestationPolicy`,
+      `The attestation policy ${path} cannot be read (${errorCode(cause) ?? 'unknown'}): check the path, of --policy or of client.attestationPolicy`,
       { cause }
     )
   }

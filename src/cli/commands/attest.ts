@@ -1,19 +1,15 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
-import { errorCode, UsageError } from '../../core/errors.ts'
+import { systemClock } from '../../core/clock.ts'
 import { packageInfo } from '../../core/package-info.ts'
 import type { CommandContext } from '../context.ts'
-import { chooseHome } from '../home.ts'
 import { newCommand } from '../new-command.ts'
 import type { AcceptedEnclave, AttestationRules, EnclaveWords } from '../node-port.ts'
+import { invalidValue, peerId } from '../option-values.ts'
 import type { JsonObject } from '../output.ts'
 import { safeLine } from '../terminal-text.ts'
+import { type TrustOptions, trustOf, withTrustOptions } from '../trust-options.ts'
 import { withClient } from '../with-node.ts'
-
-interface TrustOptions {
-  policy?: string
-  allowSimulated?: boolean
-}
 
 /** `cocoon-node attest` */
 export function attestCommand(context: CommandContext): Command {
@@ -35,23 +31,27 @@ export function attestCommand(context: CommandContext): Command {
           ['cocoon-node attest show 12D3KooW… --save attestation.json', 'keep it, to judge it again offline']
         ]
       })
-        .argument('<peer>', 'peer id, as "cocoon-node providers" lists it')
+        .argument('<peer>', 'peer id, as "cocoon-node providers" lists it', peerId('<peer>'))
         .option('--save <file>', 'keep what it shows as a new file')
         .action((peer: string, options: { save?: string }) => show(context, peer, options))
     )
     .addCommand(
-      withTrust(
+      withTrustOptions(
         newCommand('verify', {
           summary: 'Judge a saved attestation offline',
           description: 'Everything is checked but whether the block it names was the chain’s.',
           examples: [['cocoon-node attest verify attestation.json --policy policy.json', 'by a policy of your own']]
         })
           .argument('<file>', 'as "attest show --save" wrote it')
-          .option('--at <time>', 'judge as of this time, like 2026-11-22T12:00:00Z (default: when it was fetched)')
-      ).action((file: string, options: TrustOptions & { at?: string }) => verify(context, file, options))
+          .option(
+            '--at <time>',
+            'judge as of this time, like 2026-11-22T12:00:00Z (default: when the file says it was fetched)',
+            timeOf
+          )
+      ).action((file: string, options: TrustOptions & { at?: number }) => verify(context, file, options))
     )
     .addCommand(
-      withTrust(
+      withTrustOptions(
         newCommand('policy', {
           summary: 'Which enclaves this node trusts',
           examples: [
@@ -78,12 +78,6 @@ export function attestCommand(context: CommandContext): Command {
     )
 }
 
-function withTrust(command: Command): Command {
-  return command
-    .option('--policy <file>', 'policy file (default: what the home folder says)')
-    .option('--allow-simulated', 'accept a simulated enclave (default: what the home folder says)')
-}
-
 async function show(context: CommandContext, peer: string, { save }: { save?: string }): Promise<void> {
   const { output, signal } = context
   const { saveAttestation } = await context.loadNode()
@@ -102,16 +96,19 @@ async function show(context: CommandContext, peer: string, { save }: { save?: st
   await tell(context, shown.enclave)
 }
 
-async function verify(context: CommandContext, file: string, options: TrustOptions & { at?: string }): Promise<void> {
+async function verify(context: CommandContext, file: string, options: TrustOptions & { at?: number }): Promise<void> {
   const { judgeAttestationFile } = await context.loadNode()
-  const { policyFile, allowSimulated } = await trustOf(context, options)
-  const nowMs = options.at === undefined ? undefined : timeOf(options.at)
-  const enclave = await judgeAttestationFile(resolve(file), {
-    allowSimulated,
-    ...(policyFile === undefined ? {} : { policyFile }),
-    ...(nowMs === undefined ? {} : { nowMs })
-  })
+  const trust = await trustOf(context, options)
+  const { at } = options
+  const enclave = await judgeAttestationFile(resolve(file), { ...trust, ...(at === undefined ? {} : { nowMs: at }) })
   await tell(context, enclave)
+  const { expiresAtMs } = enclave
+  if (expiresAtMs <= systemClock.nowMs()) {
+    const when = at === undefined ? 'when the file says that it was fetched' : new Date(at).toISOString()
+    context.output.note(
+      `Judged as of ${when}. It ended at ${new Date(expiresAtMs).toISOString()}: of what runs there now it says nothing.`
+    )
+  }
 }
 
 async function policy(context: CommandContext, options: TrustOptions & { schema?: boolean }): Promise<void> {
@@ -123,7 +120,9 @@ async function policy(context: CommandContext, options: TrustOptions & { schema?
   const { loadAttestationPolicy } = await context.loadNode()
   const { policyFile, allowSimulated } = await trustOf(context, options)
   const rules = await loadAttestationPolicy({ file: policyFile, homePath: '', allowSimulated })
-  context.output.result({ file: policyFile, ...(rules as object as JsonObject) }, () => renderPolicy(rules, policyFile))
+  context.output.result({ file: policyFile ?? null, ...(rules as object as JsonObject) }, () =>
+    renderPolicy(rules, policyFile)
+  )
 }
 
 async function bundle(context: CommandContext, options: { listing?: boolean }): Promise<void> {
@@ -189,9 +188,11 @@ function renderPolicy(rules: AttestationRules, file: string | undefined): string
     ...(acceptedTiers.includes('simulated')
       ? ['Simulated enclaves are accepted: their owners can read everything.\n']
       : []),
-    images.length === 0 && real.length > 0
-      ? 'Images: none, so every real enclave is refused. List the ones you trust in a policy file.\n'
-      : `Images:\n${imageLines.join('')}`,
+    images.length > 0
+      ? `Images:\n${imageLines.join('')}`
+      : real.length > 0
+        ? 'Images: none, so every real enclave is refused. List the ones you trust in a policy file.\n'
+        : 'Images: none\n',
     `Intel platforms: ${tdx.acceptedTcbStatuses.join(', ') || 'none'}\n`,
     `AMD processors: ${Object.keys(snp.minimumTcb).join(', ') || 'none'}\n`,
     `Statements: at most ${maxStatementAgeMs / 60_000} minutes old\n`,
@@ -199,37 +200,10 @@ function renderPolicy(rules: AttestationRules, file: string | undefined): string
   ].join('')
 }
 
-/** What the options say, else the home folder; outside of one, the default policy and real enclaves only. */
-async function trustOf(
-  context: CommandContext,
-  { policy: file, allowSimulated }: TrustOptions
-): Promise<{ policyFile: string | undefined; allowSimulated: boolean }> {
-  const { homeFolder, loadConfig } = await import('../../config/index.ts')
-  try {
-    const home = await chooseHome({ option: context.homeOption, io: context.io, simnet: true })
-    const { client } = await loadConfig(homeFolder(home.path))
-    const { attestationPolicy } = client
-    return {
-      policyFile:
-        file !== undefined
-          ? resolve(file)
-          : attestationPolicy === undefined
-            ? undefined
-            : resolve(home.path, attestationPolicy),
-      allowSimulated: allowSimulated ?? client.allowSimulated
-    }
-  } catch (err) {
-    if (errorCode(err) !== 'HOME_MISSING') {
-      throw err
-    }
-    return { policyFile: file === undefined ? undefined : resolve(file), allowSimulated: allowSimulated ?? false }
-  }
-}
-
 function timeOf(text: string): number {
   const ms = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?Z$/.test(text) ? Date.parse(text) : Number.NaN
   if (Number.isNaN(ms)) {
-    throw new UsageError('OPTION_INVALID', `--at ${text}: expected a time in UTC like 2026-11-22T12:00:00Z`)
+    throw invalidValue('--at', text, 'a time in UTC, like 2026-11-22T12:00:00Z')
   }
   return ms
 }

@@ -1,14 +1,13 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import { errorCode } from '../../core/errors.ts'
 import { formatTon, formatTonAmount } from '../../core/nano-ton.ts'
 import { SIMULATED } from '../answer-summary.ts'
 import type { CommandContext } from '../context.ts'
-import { chooseHome } from '../home.ts'
 import { newCommand } from '../new-command.ts'
 import type { ReceiptFields, ReceiptVerdict } from '../node-port.ts'
 import { renderTable } from '../table.ts'
 import { safeLine } from '../terminal-text.ts'
+import { type TrustOptions, trustOf, withTrustOptions } from '../trust-options.ts'
 import { homeOf } from '../with-node.ts'
 
 const VOUCHER_WORDS: Readonly<Record<ReceiptVerdict['voucher'], string>> = {
@@ -42,18 +41,20 @@ export function receiptCommand(context: CommandContext): Command {
         .action((idOrPath: string) => show(context, idOrPath))
     )
     .addCommand(
-      newCommand('verify', {
-        summary: 'Check a receipt offline',
-        description:
-          "Checks the enclave's signature, its evidence, and that request, model, answer and payment belong together.",
-        examples: [
-          ['cocoon-node receipt verify 3fa1', 'one of this node'],
-          ['cocoon-node receipt verify ./receipt.json --allow-simulated', 'a file of a simnet']
-        ]
-      })
+      withTrustOptions(
+        newCommand('verify', {
+          summary: 'Check a receipt offline',
+          description:
+            "Checks the enclave's signature, its evidence, and that request, model, answer and payment belong together.",
+          examples: [
+            ['cocoon-node receipt verify 3fa1', 'one of this node'],
+            ['cocoon-node receipt verify ./receipt.json --policy policy.json', 'a file, by a policy of your own'],
+            ['cocoon-node receipt verify ./receipt.json --allow-simulated', 'a file of a simnet']
+          ]
+        })
+      )
         .argument('<id|file>', 'beginning of the job id, or a file')
-        .option('--allow-simulated', 'accept a simulated enclave (default: what the home folder says)')
-        .action((idOrPath: string, options: { allowSimulated?: boolean }) => verify(context, idOrPath, options))
+        .action((idOrPath: string, options: TrustOptions) => verify(context, idOrPath, options))
     )
 }
 
@@ -88,11 +89,11 @@ async function show(context: CommandContext, idOrPath: string): Promise<void> {
   context.output.note('Nothing of this was checked: "cocoon-node receipt verify" does that.')
 }
 
-async function verify(context: CommandContext, idOrPath: string, options: { allowSimulated?: boolean }): Promise<void> {
+async function verify(context: CommandContext, idOrPath: string, options: TrustOptions): Promise<void> {
   const { verifyReceiptFile } = await context.loadNode()
   const verdict = await verifyReceiptFile(idOrPath, {
     receiptsFolder: await folderFor(context, idOrPath),
-    allowSimulated: options.allowSimulated ?? (await homeAllowsSimulated(context))
+    ...(await trustOf(context, options))
   })
   const { receipt, enclave, voucher, path } = verdict
   context.output.result({ verified: true, tier: enclave.tier, voucher, ...receiptObject(receipt, path) }, () =>
@@ -109,20 +110,6 @@ async function verify(context: CommandContext, idOrPath: string, options: { allo
 /** A file needs no home folder. */
 async function folderFor(context: CommandContext, idOrPath: string): Promise<string> {
   return isPath(idOrPath) ? '' : receiptsFolder(await homeOf(context, true))
-}
-
-/** Outside a home folder only real enclaves count. */
-async function homeAllowsSimulated(context: CommandContext): Promise<boolean> {
-  const { homeFolder, loadConfig } = await import('../../config/index.ts')
-  try {
-    const home = await chooseHome({ option: context.homeOption, io: context.io, simnet: true })
-    return (await loadConfig(homeFolder(home.path))).client.allowSimulated
-  } catch (err) {
-    if (errorCode(err) === 'HOME_MISSING') {
-      return false
-    }
-    throw err
-  }
 }
 
 /** What is no beginning of a job id is a path. */

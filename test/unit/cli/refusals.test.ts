@@ -5,7 +5,7 @@ import { useTempFolder } from '../../support/temp-folder.ts'
 import { fakeIo } from './fake-io.ts'
 import { MainRun } from './run-main.ts'
 
-const COMMANDS = ['init', 'provide', 'ask', 'submit', 'providers', 'wallet', 'channel', 'receipt']
+const COMMANDS = ['init', 'provide', 'ask', 'submit', 'providers', 'wallet', 'channel', 'attest', 'receipt']
 
 describe('the command line', () => {
   const folder = useTempFolder()
@@ -39,6 +39,9 @@ describe('the command line', () => {
     [['providers', '--tier', 'best'], 'OPTION_INVALID'],
     [['wallet', 'receive'], 'ARGUMENT_UNEXPECTED'],
     [['channel', 'close'], 'ARGUMENT_MISSING'],
+    [['attest', 'show', 'nobody'], 'PEER_ID_INVALID'],
+    [['attest', 'verify', 'a.json', '--at', '2026-13-01T00:00:00Z'], 'OPTION_INVALID'],
+    [['attest', 'verify'], 'ARGUMENT_MISSING'],
     [['channel', 'open', 'nobody'], 'PEER_ID_INVALID'],
     [['init', '--network', 'othernet'], 'OPTION_INVALID'],
     [['init', '--home', 'x', '--chain', 'nowhere'], 'URL_INVALID'],
