@@ -18,6 +18,7 @@ describe('revocation lists', () => {
   it('let pass what they do not name', () => {
     judge()
     judge({ revoked: [1, 0xabcdee], entryExtensions: [{ oid: '2.5.29.21', value: Uint8Array.of(10, 1, 1) }] })
+    judge({ writesNone: true })
     judge({}, MADE_FROM_MS)
     judge({}, MADE_UNTIL_MS - 1)
   })

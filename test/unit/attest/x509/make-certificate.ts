@@ -89,6 +89,8 @@ export interface CrlInit {
   readonly fromMs?: number
   readonly untilMs?: number
   readonly revoked?: readonly number[]
+  /** Whether a list of none is written out. @default false */
+  readonly writesNone?: boolean
   readonly extensions?: readonly MadeExtension[]
   readonly entryExtensions?: readonly MadeExtension[]
 }
@@ -107,7 +109,7 @@ export function makeCrl(init: CrlInit): Uint8Array {
     name(init.issuerName ?? init.issuer.subject),
     time(fromMs),
     time(init.untilMs ?? MADE_UNTIL_MS),
-    ...(entries.length > 0 ? [seq(...entries)] : []),
+    ...(entries.length > 0 || init.writesNone === true ? [seq(...entries)] : []),
     ...(init.extensions ? [der(0xa0, seq(...init.extensions.map(writeExtension)))] : [])
   )
   return seq(tbs, algorithm, bits(signed(tbs, signer)))
