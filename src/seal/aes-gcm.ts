@@ -9,14 +9,24 @@ const CIPHER = 'aes-256-gcm'
 
 /** AES-256-GCM: ciphertext followed by its 16-byte tag. A nonce must never repeat under one key. */
 export function aesGcmSeal(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Uint8Array {
+  const sealed = new Uint8Array(plaintext.byteLength + TAG_BYTES)
+  aesGcmSealInto(sealed, key, nonce, aad, plaintext)
+  return sealed
+}
+
+/** {@link aesGcmSeal} into bytes that are there: 16 more than the plaintext has. */
+export function aesGcmSealInto(
+  sealed: Uint8Array,
+  key: Uint8Array,
+  nonce: Uint8Array,
+  aad: Uint8Array,
+  plaintext: Uint8Array
+): void {
   const cipher = createCipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES })
   cipher.setAAD(aad)
-  const body = cipher.update(plaintext)
+  sealed.set(cipher.update(plaintext))
   cipher.final()
-  const sealed = new Uint8Array(body.byteLength + TAG_BYTES)
-  sealed.set(body)
-  sealed.set(cipher.getAuthTag(), body.byteLength)
-  return sealed
+  sealed.set(cipher.getAuthTag(), plaintext.byteLength)
 }
 
 /** The plaintext, or undefined if the key, the nonce, the AAD or a bit of `sealed` is not what was sealed. */

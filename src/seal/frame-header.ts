@@ -13,12 +13,11 @@ export interface FrameHeader {
   readonly counter: number
 }
 
-export function encodeFrameHeader(header: FrameHeader): Uint8Array {
-  const bytes = new Uint8Array(HEADER_BYTES)
-  const view = new DataView(bytes.buffer)
-  view.setUint8(0, header.final ? 1 : 0)
-  view.setUint32(1, header.counter)
-  return bytes
+/** Writes the first 5 bytes of `frame`. */
+export function writeFrameHeader(frame: Uint8Array, { final, counter }: FrameHeader): void {
+  const view = new DataView(frame.buffer, frame.byteOffset, HEADER_BYTES)
+  view.setUint8(0, final ? 1 : 0)
+  view.setUint32(1, counter)
 }
 
 /** Undefined if the flag is neither 0 nor 1. `bytes` has at least 5 bytes. */

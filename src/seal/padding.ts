@@ -59,9 +59,9 @@ export function unpadRequest(padded: Uint8Array, overheadBytes: number): Uint8Ar
  * `length:uint16 (big-endian) ‖ payload ‖ zeros`: always 512 bytes.
  *
  * @param payload at most 510 bytes
+ * @param frame 512 zeros to write into. @default new ones
  */
-export function padFrame(payload: Uint8Array): Uint8Array {
-  const frame = new Uint8Array(FRAME_PLAINTEXT_BYTES)
+export function padFrame(payload: Uint8Array, frame: Uint8Array = new Uint8Array(FRAME_PLAINTEXT_BYTES)): Uint8Array {
   frame.set(uint16(payload.byteLength))
   frame.set(payload, FRAME_PREFIX_BYTES)
   return frame

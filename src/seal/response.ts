@@ -1,8 +1,8 @@
 import { CocoonError, PeerError } from '../core/errors.ts'
-import { aesGcmOpen, aesGcmSeal, TAG_BYTES } from './aes-gcm.ts'
+import { aesGcmOpen, aesGcmSealInto, TAG_BYTES } from './aes-gcm.ts'
 import { AnswerChain } from './answer-chain.ts'
 import { counterNonce } from './counter-nonce.ts'
-import { decodeFrameHeader, encodeFrameHeader, type FrameHeader, HEADER_BYTES } from './frame-header.ts'
+import { decodeFrameHeader, type FrameHeader, HEADER_BYTES, writeFrameHeader } from './frame-header.ts'
 import { expectLength } from './length.ts'
 import { FRAME_PAYLOAD_BYTES, FRAME_PLAINTEXT_BYTES, padFrame, unpadFrame } from './padding.ts'
 import { JOB_ID_BYTES } from './request.ts'
@@ -141,6 +141,8 @@ class AnswerState {
 
 class DefaultResponseSealer implements ResponseSealer {
   readonly #state: AnswerState
+  /** Holds one frame's plaintext at a time; zeros between frames. */
+  readonly #plaintext = new Uint8Array(FRAME_PLAINTEXT_BYTES)
 
   constructor(parts: ResponseKeyParts, jobId: Uint8Array) {
     this.#state = new AnswerState(parts, jobId)
@@ -174,11 +176,10 @@ class DefaultResponseSealer implements ResponseSealer {
       throw new CocoonError('internal', 'SEAL_ANSWER_FINISHED', 'The final frame of this answer was sealed already')
     }
     const { key, nonce } = this.#state.next()
-    const header = encodeFrameHeader({ final, counter: this.#state.counter })
-    const plaintext = padFrame(payload)
-    const frame = new Uint8Array(SEALED_FRAME_BYTES)
-    frame.set(header)
-    frame.set(aesGcmSeal(key, nonce, this.#state.aad(final), plaintext), HEADER_BYTES)
+    const frame = newFrame()
+    writeFrameHeader(frame, { final, counter: this.#state.counter })
+    const plaintext = padFrame(payload, this.#plaintext)
+    aesGcmSealInto(frame.subarray(HEADER_BYTES), key, nonce, this.#state.aad(final), plaintext)
     wipe(plaintext)
     this.#state.advance(frame, final)
     return frame
@@ -247,6 +248,12 @@ class DefaultResponseOpener implements ResponseOpener {
     }
     return header
   }
+}
+
+/** From Node's pool: an allocation of its own takes longer than to fill it, and every byte of it is written. */
+function newFrame(): Uint8Array {
+  const { buffer, byteOffset } = Buffer.allocUnsafe(SEALED_FRAME_BYTES)
+  return new Uint8Array(buffer, byteOffset, SEALED_FRAME_BYTES)
 }
 
 function frameAad(jobId: Uint8Array, final: boolean): Uint8Array {
