@@ -6,12 +6,12 @@ import {
   type VerifiedEnclave,
   verifyAttestation
 } from '../attest/index.ts'
-import { type AbortOptions, linkSignals, withTimeLimit } from '../core/abort.ts'
+import { type AbortOptions, linkSignals, throwIfAborted, withTimeLimit } from '../core/abort.ts'
 import { toHex } from '../core/bytes.ts'
 import type { Clock } from '../core/clock.ts'
 import { PeerError } from '../core/errors.ts'
 import type { Random } from '../core/random.ts'
-import { SharedWork } from '../core/shared-work.ts'
+import { SharedRuns } from '../core/shared-runs.ts'
 import type { Mesh } from '../mesh/index.ts'
 import { type Sleep, systemSleep } from '../ton/index.ts'
 import {
@@ -64,13 +64,12 @@ export class AttestedPeers {
   readonly #policy: AttestationPolicy
   readonly #verified = new Map<string, { peer: AttestedPeer; askedFor: string }>()
   // A provider makes one quote at a time for each peer.
-  readonly #asking: SharedWork<AttestedPeer>
+  readonly #asking = new SharedRuns<AttestedPeer>()
   readonly #tdx = new TdxVerifier()
 
   constructor(components: AttestedPeersComponents, policy: AttestationPolicy) {
     this.#components = components
     this.#policy = policy
-    this.#asking = new SharedWork(components.clock, 0)
   }
 
   /** The remembered verdict, if it still holds. */
@@ -106,7 +105,8 @@ export class AttestedPeers {
       this.#verified.set(peerId, { peer, askedFor })
       return peer
     }
-    return this.#asking.join(peerId, ask, options)
+    throwIfAborted(options.signal)
+    return this.#asking.run(peerId, ask, options)
   }
 
   /**

@@ -3,14 +3,9 @@ import { toHex } from '../core/bytes.ts'
 import { errorCode, PeerError } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
 import { type NanoTon, ZERO_NANO_TON } from '../core/nano-ton.ts'
+import { SharedRuns } from '../core/shared-runs.ts'
 import type { Capacity, CapacityPayment, Mesh } from '../mesh/index.ts'
-import {
-  type DepositPolicy,
-  type PaidProvider,
-  type PayerChannelInfo,
-  type PayerChannels,
-  SharedRuns
-} from '../payments/index.ts'
+import { type DepositPolicy, type PaidProvider, type PayerChannelInfo, type PayerChannels } from '../payments/index.ts'
 import {
   type ChannelReplyMessage,
   type ChannelRequestMessage,

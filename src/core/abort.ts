@@ -54,6 +54,22 @@ export async function withTimeLimit<T>(
   }
 }
 
+/** Settles like `promise`, or rejects as soon as the signal is aborted; the work itself then ends unheard. */
+export function abortable<T>(promise: Promise<T>, { signal }: AbortOptions): Promise<T> {
+  if (signal === undefined) {
+    return promise
+  }
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(new CancelledError('Cancelled', { cause: signal.reason }))
+    if (signal.aborted) {
+      onAbort()
+      return
+    }
+    signal.addEventListener('abort', onAbort, { once: true })
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
+  })
+}
+
 function link(controller: AbortController, signals: ReadonlyArray<AbortSignal | undefined>): () => void {
   const links = signals
     .filter(s => s !== undefined)

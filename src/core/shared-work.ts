@@ -1,23 +1,20 @@
 import { type AbortOptions, throwIfAborted } from './abort.ts'
 import type { Clock } from './clock.ts'
-import { CancelledError } from './errors.ts'
+import { SharedRuns } from './shared-runs.ts'
 
 interface Failure {
   readonly atMs: number
   readonly cause: unknown
 }
 
-/**
- * Work that several ask for at once is done once, and goes on when one of them stops waiting. Work that failed is not
- * tried again for a while, if so wished: until then everybody gets the same failure.
- */
+/** {@link SharedRuns} of work that is not tried again for a while after it failed: until then everybody gets the failure. */
 export class SharedWork<T> {
   readonly #clock: Clock
   readonly #restMs: number
-  readonly #running = new Map<string, Promise<T>>()
+  readonly #runs = new SharedRuns<T>()
   readonly #failures = new Map<string, Failure>()
 
-  /** @param restMs after a failure, in milliseconds; with 0 no failure is remembered */
+  /** @param restMs after a failure, in milliseconds */
   constructor(clock: Clock, restMs: number) {
     this.#clock = clock
     this.#restMs = restMs
@@ -25,24 +22,19 @@ export class SharedWork<T> {
 
   /** Number of keys with work under way or a failure that is remembered. */
   get size(): number {
-    return this.#running.size + this.#failures.size
+    return this.#runs.size + this.#failures.size
   }
 
   /**
    * @throws what the work threw
    * @throws {CancelledError} `CANCELLED` for the caller whose signal fires; the work goes on
    */
-  async join(key: string, start: () => Promise<T>, { signal }: AbortOptions = {}): Promise<T> {
-    throwIfAborted(signal)
-    let work = this.#running.get(key)
-    if (work === undefined) {
+  async join(key: string, start: () => Promise<T>, options: AbortOptions = {}): Promise<T> {
+    throwIfAborted(options.signal)
+    if (!this.#runs.has(key)) {
       this.#expectRested(key)
-      work = this.#run(key, start)
-      // Everybody may have stopped waiting when it fails.
-      work.catch(() => undefined)
-      this.#running.set(key, work)
     }
-    return signal === undefined ? work : raceSignal(work, signal)
+    return this.#runs.run(key, () => this.#try(key, start), options)
   }
 
   #expectRested(key: string): void {
@@ -54,31 +46,14 @@ export class SharedWork<T> {
     }
   }
 
-  async #run(key: string, start: () => Promise<T>): Promise<T> {
+  async #try(key: string, start: () => Promise<T>): Promise<T> {
     try {
       const result = await start()
       this.#failures.delete(key)
       return result
     } catch (cause) {
-      if (this.#restMs > 0) {
-        this.#failures.set(key, { atMs: this.#clock.nowMs(), cause })
-      }
+      this.#failures.set(key, { atMs: this.#clock.nowMs(), cause })
       throw cause
-    } finally {
-      this.#running.delete(key)
     }
-  }
-}
-
-async function raceSignal<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  let leave = (): void => undefined
-  const left = new Promise<never>((_, reject) => {
-    leave = () => reject(new CancelledError('Cancelled', { cause: signal.reason }))
-    signal.addEventListener('abort', leave, { once: true })
-  })
-  try {
-    return await Promise.race([work, left])
-  } finally {
-    signal.removeEventListener('abort', leave)
   }
 }

@@ -17,7 +17,6 @@ export type { FoundChannels, PayeeHoldings, PayerHoldings } from './payer/payer-
 export type { SpendingDay, SpendingLimits } from './payer/spending.ts'
 export type { SpendingToday } from './payer/spending-book.ts'
 export { PaymentRefusal, VoucherStaleError } from './refusal.ts'
-export { SharedRuns } from './shared-runs.ts'
 export { Steward } from './steward/steward.ts'
 export { StewardJournal } from './steward/steward-journal.ts'
 export { PayeeKeeper } from './steward/steward-payee.ts'

@@ -1,4 +1,4 @@
-import { type AbortOptions, throwIfAborted } from '../core/abort.ts'
+import { type AbortOptions, abortable, throwIfAborted } from '../core/abort.ts'
 import type { Clock } from '../core/clock.ts'
 import { CancelledError, type CocoonError } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
@@ -9,7 +9,7 @@ import { RateLimit } from './rate-limit.ts'
 import { readNetworkId } from './toncenter-answers.ts'
 import type { ToncenterTransport } from './toncenter-client.ts'
 import { ToncenterFailure } from './toncenter-failure.ts'
-import { abortable, type Sleep } from './wait.ts'
+import type { Sleep } from './wait.ts'
 
 export interface EndpointInit {
   /** toncenter API v2, `https://…/api/v2/jsonRPC`. */

@@ -1,8 +1,7 @@
 import type { Cell } from '@ton/core'
-import type { AbortOptions } from '../core/abort.ts'
+import { type AbortOptions, abortable } from '../core/abort.ts'
 import type { Clock } from '../core/clock.ts'
 import { type ChainPrices, PRICE_PARAMS, parsePrices } from './chain-prices.ts'
-import { abortable } from './wait.ts'
 
 /** What reading the chain's prices needs of the endpoint. */
 export interface PriceRpc {

@@ -1,7 +1,7 @@
-import type { AbortOptions } from '../core/abort.ts'
+import { type AbortOptions, abortable } from '../core/abort.ts'
 import type { Clock } from '../core/clock.ts'
 import { Turns } from '../core/turns.ts'
-import { abortable, type Sleep } from './wait.ts'
+import type { Sleep } from './wait.ts'
 
 /** What a server that set no limit is asked at most once it complained. */
 const FIRST_GUESS_PER_SECOND = 10

@@ -51,23 +51,3 @@ export async function poll<T>(
   }
   return undefined
 }
-
-/** Settles like `promise`, or rejects as soon as the signal is aborted; the work itself then ends unheard. */
-export async function abortable<T>(promise: Promise<T>, { signal }: AbortOptions): Promise<T> {
-  if (signal === undefined) {
-    return promise
-  }
-  throwIfAborted(signal)
-  let onAbort: (() => void) | undefined
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(new CancelledError('Cancelled', { cause: signal.reason }))
-    signal.addEventListener('abort', onAbort, { once: true })
-  })
-  try {
-    return await Promise.race([promise, aborted])
-  } finally {
-    if (onAbort !== undefined) {
-      signal.removeEventListener('abort', onAbort)
-    }
-  }
-}

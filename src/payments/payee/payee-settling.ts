@@ -1,8 +1,8 @@
-import type { AbortOptions } from '../../core/abort.ts'
+import { type AbortOptions, abortable } from '../../core/abort.ts'
 import { errorCode } from '../../core/errors.ts'
+import { SharedRuns } from '../../core/shared-runs.ts'
 import { Turns } from '../../core/turns.ts'
 import type { ChainReceipt } from '../chain.ts'
-import { abortable, SharedRuns } from '../shared-runs.ts'
 import { claimable, highestVoucher, isBound, requireOwner } from './payee-channel.ts'
 import { agreeToClose, signClose } from './payee-close.ts'
 import type { PayeeDesk } from './payee-desk.ts'
@@ -40,7 +40,7 @@ export class PayeeSettling {
         () => this.#desk.wake(channel)
       )
     )
-    const agreed = await abortable(agreement, options.signal)
+    const agreed = await abortable(agreement, options)
     return signClose(this.#components.key, agreed)
   }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { linkSignals, withTimeLimit } from '../../../src/core/abort.ts'
+import { abortable, linkSignals, withTimeLimit } from '../../../src/core/abort.ts'
 import { remembered } from '../../support/remembered.ts'
 
 /** Settles when its signal is aborted, with the reason. */
@@ -71,5 +71,16 @@ describe('time limit', () => {
     // A later timer that is over means that the limit's would have been.
     await new Promise(resolve => void setTimeout(resolve, 2))
     assert.equal(used?.aborted, false)
+  })
+})
+
+describe('abortable', () => {
+  it('settles like its promise, or at once when aborted', async () => {
+    const controller = new AbortController()
+    const options = { signal: controller.signal }
+    assert.equal(await abortable(Promise.resolve(1), options), 1)
+    const waiting = abortable(new Promise<never>(() => undefined), options)
+    controller.abort()
+    await assert.rejects(waiting, { code: 'CANCELLED' })
   })
 })

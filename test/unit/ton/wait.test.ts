@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { abortable, poll, systemSleep } from '../../../src/ton/wait.ts'
+import { poll, systemSleep } from '../../../src/ton/wait.ts'
 
 describe('poll', () => {
   it('asks with growing pauses until there is an answer', async () => {
@@ -35,17 +35,6 @@ describe('poll', () => {
     const waiting = poll(async () => undefined, { limitMs: 60_000, firstDelayMs: 30_000 }, systemSleep, {
       signal: controller.signal
     })
-    controller.abort()
-    await assert.rejects(waiting, { code: 'CANCELLED' })
-  })
-})
-
-describe('abortable', () => {
-  it('settles like its promise, or at once when aborted', async () => {
-    const controller = new AbortController()
-    const options = { signal: controller.signal }
-    assert.equal(await abortable(Promise.resolve(1), options), 1)
-    const waiting = abortable(new Promise<never>(() => undefined), options)
     controller.abort()
     await assert.rejects(waiting, { code: 'CANCELLED' })
   })

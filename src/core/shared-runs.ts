@@ -1,5 +1,4 @@
-import type { AbortOptions } from '../core/abort.ts'
-import { CancelledError } from '../core/errors.ts'
+import { type AbortOptions, abortable } from './abort.ts'
 
 /**
  * At most one run of a task per key; whoever comes meanwhile gets the same result. The task belongs to all of them,
@@ -7,6 +6,11 @@ import { CancelledError } from '../core/errors.ts'
  */
 export class SharedRuns<T> {
   readonly #running = new Map<string, Promise<T>>()
+
+  /** Number of keys with a run under way. */
+  get size(): number {
+    return this.#running.size
+  }
 
   /** Whether a run of `key` is under way. */
   has(key: string): boolean {
@@ -22,22 +26,6 @@ export class SharedRuns<T> {
       shared.catch(() => undefined)
       this.#running.set(key, shared)
     }
-    return abortable(shared, options.signal)
+    return abortable(shared, options)
   }
-}
-
-/** Waits for a task that goes on whether or not anybody waits. */
-export function abortable<T>(task: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) {
-    return task
-  }
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(new CancelledError('Cancelled', { cause: signal.reason }))
-    if (signal.aborted) {
-      onAbort()
-      return
-    }
-    signal.addEventListener('abort', onAbort, { once: true })
-    task.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
-  })
 }
