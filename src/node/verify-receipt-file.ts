@@ -1,12 +1,8 @@
-import { type FinalVoucher, type VerifiedReceipt, verifyStoredReceipt } from '../attest/index.ts'
-import { fromHex } from '../core/bytes.ts'
-import { ed25519PublicKey } from '../core/ed25519.ts'
-import { nanoTon } from '../core/nano-ton.ts'
+import { type VerifiedReceipt, verifyStoredReceipt } from '../attest/index.ts'
 import { PeerKeys } from '../mesh/index.ts'
-import { verifyVoucher } from '../payments/index.ts'
-import { channelAddress } from '../ton/index.ts'
 import { loadAttestationPolicy } from './attestation-policy.ts'
 import { receiptStore } from './receipt-store.ts'
+import { verifyVoucherSignature } from './voucher-signature.ts'
 
 export interface VerifyReceiptInit {
   /** Folder that job ids are looked up in. */
@@ -41,15 +37,4 @@ export async function verifyReceiptFile(
     verifyVoucherSignature
   })
   return { ...verified, path }
-}
-
-/** The payer's key is the one that the channel's own address is made of. */
-function verifyVoucherSignature({ channel, openedLt, cumulative, signature, terms }: FinalVoucher): boolean {
-  const payerKey = fromHex(terms.payerKey, 32)
-  const salt = BigInt(terms.salt)
-  if (channelAddress({ ...terms, payerKey, payeeKey: fromHex(terms.payeeKey, 32), salt }) !== channel) {
-    return false
-  }
-  const voucher = { channel, openedLt: BigInt(openedLt), cumulative: nanoTon(BigInt(cumulative)), signature }
-  return verifyVoucher(ed25519PublicKey(payerKey), terms.globalId, voucher)
 }

@@ -22,13 +22,9 @@ import {
 import { judgeEvidence } from '../../../src/attest/judge-evidence.ts'
 import { decodeRawEvidence } from '../../../src/attest/raw-evidence.ts'
 import { decodeSimulatedEvidence } from '../../../src/attest/simulated-evidence.ts'
-import type { FinalVoucher } from '../../../src/attest/stored-receipt.ts'
 import { TIERS } from '../../../src/attest/tier.ts'
-import { fromHex, sha256, toHex } from '../../../src/core/bytes.ts'
-import { ed25519PublicKey } from '../../../src/core/ed25519.ts'
-import { nanoTon } from '../../../src/core/nano-ton.ts'
-import { verifyVoucher } from '../../../src/payments/index.ts'
-import { channelAddress } from '../../../src/ton/index.ts'
+import { sha256, toHex } from '../../../src/core/bytes.ts'
+import { verifyVoucherSignature } from '../../../src/node/voucher-signature.ts'
 import {
   decodeAttestReply,
   decodeAttestRequest,
@@ -235,17 +231,6 @@ function anyCircumstance(random: FuzzRandom): Partial<VerifyAttestationInput> {
       }
     }
   ])
-}
-
-/** As the node composes it: the payer's key is the one that the channel's own address is made of. */
-function verifyVoucherSignature({ channel, openedLt, cumulative, signature, terms }: FinalVoucher): boolean {
-  const payerKey = fromHex(terms.payerKey, 32)
-  const salt = BigInt(terms.salt)
-  if (channelAddress({ ...terms, payerKey, payeeKey: fromHex(terms.payeeKey, 32), salt }) !== channel) {
-    return false
-  }
-  const voucher = { channel, openedLt: BigInt(openedLt), cumulative: nanoTon(BigInt(cumulative)), signature }
-  return verifyVoucher(ed25519PublicKey(payerKey), terms.globalId, voucher)
 }
 
 /** Of the first GPU's report in evidence, if there is one. */
