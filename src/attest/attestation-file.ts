@@ -1,4 +1,4 @@
-import { fromHex, toHex } from '../core/bytes.ts'
+import { fromHex, toBase64, toHex } from '../core/bytes.ts'
 import { AttestationError, errorMessage } from '../core/errors.ts'
 import { LIMITS } from '../wire/limits.ts'
 import {
@@ -56,7 +56,7 @@ export function encodeStoredAttestation(stored: StoredAttestation): string {
   const file: AttestationFile = {
     version: VERSION,
     statement: decodeStatement(stored.statement),
-    evidence: Buffer.from(stored.evidence).toString('base64'),
+    evidence: toBase64(stored.evidence),
     peerSignature: toHex(stored.peerSignature),
     ...(challenge === undefined ? {} : { challenge: toHex(challenge) }),
     fetchedAtMs: stored.fetchedAtMs

@@ -1,4 +1,4 @@
-import { fromHex, toHex } from '../core/bytes.ts'
+import { fromHex, toBase64, toHex } from '../core/bytes.ts'
 import { AttestationError, errorMessage } from '../core/errors.ts'
 import { MAX_NANO_TON } from '../core/nano-ton.ts'
 import { LIMITS } from '../wire/limits.ts'
@@ -135,7 +135,7 @@ export function encodeStoredReceipt(stored: StoredReceipt): string {
     receipt: decodeReceiptDocument(stored.receipt),
     signature: toHex(stored.signature),
     statement: decodeStatement(stored.statement),
-    evidence: Buffer.from(stored.evidence).toString('base64'),
+    evidence: toBase64(stored.evidence),
     peerSignature: toHex(stored.peerSignature),
     ...(challenge === undefined ? {} : { challenge: toHex(challenge) }),
     ...(finalVoucher === undefined

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { EnvironmentError, errorCode, errorMessage } from '../core/errors.ts'
+import { EnvironmentError, errorCode, errorMessage, isMissingPath } from '../core/errors.ts'
 import type { CliIo } from './io.ts'
 
 /** What a running local simnet tells other commands. */
@@ -37,7 +37,7 @@ export async function readSimnetFile(
   try {
     text = await readFile(path, 'utf8')
   } catch (err) {
-    if (errorCode(err) === 'ENOENT' || errorCode(err) === 'ENOTDIR') {
+    if (isMissingPath(err)) {
       return undefined
     }
     throw invalid(path, err)

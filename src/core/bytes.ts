@@ -13,6 +13,10 @@ export function toHex(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
 }
 
+export function toBase64(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')
+}
+
 /** @throws {UsageError} `HEX_INVALID` unless `text` is lower- or upper-case hex of `length` bytes (any length if omitted) */
 export function fromHex(text: string, length?: number): Uint8Array {
   if (!/^(?:[0-9a-fA-F]{2})*$/.test(text) || (length !== undefined && text.length !== length * 2)) {

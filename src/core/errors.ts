@@ -106,6 +106,12 @@ export class CancelledError extends CocoonError {
   }
 }
 
+/** Whether a file system's error says that a path leads to nothing. */
+export function isMissingPath(err: unknown): boolean {
+  const code = errorCode(err)
+  return code === 'ENOENT' || code === 'ENOTDIR'
+}
+
 /** The `code` of any thrown value: ours, Node's (`ENOENT`), or undefined. */
 export function errorCode(err: unknown): string | undefined {
   if (typeof err === 'object' && err !== null && 'code' in err && typeof err.code === 'string') {

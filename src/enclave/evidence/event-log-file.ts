@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { trimEventLog } from '../../attest/tdx/event-log.ts'
 import type { AbortOptions } from '../../core/abort.ts'
-import { AttestationError, EnvironmentError, errorCode } from '../../core/errors.ts'
+import { AttestationError, EnvironmentError, errorCode, isMissingPath } from '../../core/errors.ts'
 
 /** Where Linux shows what a TD's firmware logged of its measurements (ACPI table CCEL). */
 export const EVENT_LOG_PATH = '/sys/firmware/acpi/tables/data/CCEL'
@@ -31,13 +31,12 @@ async function readBytes(path: string, options: AbortOptions): Promise<Uint8Arra
   try {
     return new Uint8Array(await readFile(path, options))
   } catch (cause) {
-    const code = errorCode(cause)
-    if (code === 'ENOENT' || code === 'ENOTDIR') {
+    if (isMissingPath(cause)) {
       return undefined
     }
     throw new EnvironmentError(
       'EVIDENCE_EVENT_LOG_UNREADABLE',
-      `The firmware's event log ${path} cannot be read (${code ?? 'unknown'}): let this user read it`,
+      `The firmware's event log ${path} cannot be read (${errorCode(cause) ?? 'unknown'}): let this user read it`,
       { cause }
     )
   }

@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { EnvironmentError, errorCode } from '../../core/errors.ts'
+import { EnvironmentError, errorCode, isMissingPath } from '../../core/errors.ts'
 
 /**
  * What the kernel shows in a guest of a TEE, whether or not configfs is mounted and a module is loaded. The devices of
@@ -50,13 +50,12 @@ async function unlessMissing<T>(path: string, look: () => Promise<T>): Promise<T
   try {
     return await look()
   } catch (cause) {
-    const code = errorCode(cause)
-    if (code === 'ENOENT' || code === 'ENOTDIR') {
+    if (isMissingPath(cause)) {
       return undefined
     }
     throw new EnvironmentError(
       'EVIDENCE_UNAVAILABLE',
-      `${path} cannot be looked at (${code ?? 'unknown'}), so whether this is a guest of a TEE is not known: set provider.evidence to tdx, snp or simulated`,
+      `${path} cannot be looked at (${errorCode(cause) ?? 'unknown'}), so whether this is a guest of a TEE is not known: set provider.evidence to tdx, snp or simulated`,
       { cause }
     )
   }

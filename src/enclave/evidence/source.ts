@@ -6,7 +6,7 @@ import { parseQuote } from '../../attest/tdx/quote.ts'
 import { tdReportOf } from '../../attest/tdx/td-report.ts'
 import type { Tier } from '../../attest/tier.ts'
 import type { AbortOptions } from '../../core/abort.ts'
-import { toHex } from '../../core/bytes.ts'
+import { toBase64, toHex } from '../../core/bytes.ts'
 import { EnvironmentError, errorMessage, UsageError } from '../../core/errors.ts'
 import { EVENT_LOG_PATH, readEventLogFile } from './event-log-file.ts'
 import { type GpuProofs, runGpuCommand } from './gpu-command.ts'
@@ -196,10 +196,6 @@ function expectReportData(reportData: Uint8Array): Uint8Array {
     )
   }
   return reportData
-}
-
-function toBase64(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')
 }
 
 function failed(why: string, cause?: unknown): EnvironmentError {

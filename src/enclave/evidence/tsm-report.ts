@@ -3,7 +3,7 @@ import { constants } from 'node:fs'
 import { mkdir, open, readFile, rmdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type AbortOptions, throwIfAborted } from '../../core/abort.ts'
-import { CancelledError, EnvironmentError, errorCode } from '../../core/errors.ts'
+import { CancelledError, EnvironmentError, errorCode, isMissingPath } from '../../core/errors.ts'
 
 /** Where Linux offers reports of the TEE it runs in (`Documentation/ABI/testing/configfs-tsm`), since 6.7. */
 export const TSM_REPORT_ROOT = '/sys/kernel/config/tsm/report'
@@ -45,11 +45,14 @@ export async function hasTsm(root: string = TSM_REPORT_ROOT): Promise<boolean> {
   try {
     return (await stat(root)).isDirectory()
   } catch (cause) {
-    const code = errorCode(cause)
-    if (code === 'ENOENT' || code === 'ENOTDIR') {
+    if (isMissingPath(cause)) {
       return false
     }
-    throw new EnvironmentError('EVIDENCE_UNAVAILABLE', `${root} cannot be looked at (${code ?? 'unknown'})`, { cause })
+    throw new EnvironmentError(
+      'EVIDENCE_UNAVAILABLE',
+      `${root} cannot be looked at (${errorCode(cause) ?? 'unknown'})`,
+      { cause }
+    )
   }
 }
 

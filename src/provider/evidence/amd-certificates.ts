@@ -11,7 +11,7 @@ import {
 } from '../../attest/snp/signed-report.ts'
 import { ANY_TCB } from '../../attest/snp/tcb.ts'
 import type { AbortOptions } from '../../core/abort.ts'
-import { sha256, toHex } from '../../core/bytes.ts'
+import { sha256, toBase64, toHex } from '../../core/bytes.ts'
 import type { Clock } from '../../core/clock.ts'
 import { AttestationError, EnvironmentError, errorCode } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
@@ -283,8 +283,4 @@ function fileName({ signer, chipId, tcbs }: SnpReport, vlek: Uint8Array | undefi
 
 function unknown(why: string): EnvironmentError {
   return new EnvironmentError('COLLATERAL_PLATFORM_UNKNOWN', `This machine cannot be shown to be AMD's: ${why}`)
-}
-
-function toBase64(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('base64')
 }

@@ -3,6 +3,7 @@ import { PRODUCT_NAMES } from '../../attest/snp/product.ts'
 import { MAX_SNP_CRL_BYTES, verifySnpCrl } from '../../attest/snp/revocation.ts'
 import type { SignedSnpReport } from '../../attest/snp/signed-report.ts'
 import type { AbortOptions } from '../../core/abort.ts'
+import { toBase64 } from '../../core/bytes.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { AmdService } from './amd-service.ts'
@@ -32,7 +33,7 @@ const FORMAT: RenewedFormat<Uint8Array> = {
   what: "AMD's revocation list",
   maxFileBytes: FILE_KIND.maxBytes,
   write: ({ fetchedAtMs, value }) =>
-    canonicalBytes({ version: 1, fetchedAtMs, crl: Buffer.from(value).toString('base64') } satisfies KeptFile),
+    canonicalBytes({ version: 1, fetchedAtMs, crl: toBase64(value) } satisfies KeptFile),
   read: file => {
     const { fetchedAtMs, crl } = decodeDocument(FILE_KIND, file, readFile)
     return { fetchedAtMs, value: new Uint8Array(Buffer.from(crl, 'base64')) }

@@ -15,6 +15,7 @@ import { parseQuote } from '../../attest/tdx/quote.ts'
 import { quotePlatform } from '../../attest/tdx/quote-platform.ts'
 import { tdReportOf } from '../../attest/tdx/td-report.ts'
 import type { AbortOptions } from '../../core/abort.ts'
+import { toBase64 } from '../../core/bytes.ts'
 import { AttestationError } from '../../core/errors.ts'
 import type { SnpEndorsements } from './amd-certificates.ts'
 import type { CollateralSubject } from './intel-collateral.ts'
@@ -108,9 +109,8 @@ async function completeSnp(
   options: AbortOptions
 ): Promise<Uint8Array> {
   const found = await amd.certificates(fromBase64(report), table === undefined ? undefined : fromBase64(table), options)
-  const text = (der: Uint8Array): string => Buffer.from(der).toString('base64')
   const { leaf, ask, ark, crl } = found
-  const parts = { leaf: text(leaf), ask: text(ask), ark: text(ark), crl: text(crl) }
+  const parts = { leaf: toBase64(leaf), ask: toBase64(ask), ark: toBase64(ark), crl: toBase64(crl) }
   return encode<SnpEvidence>({ type: 'snp', version: 1, report, ...parts }, decodeSnpEvidence)
 }
 
