@@ -4,10 +4,11 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { AskRequest } from '../../src/client/index.ts'
 import { errorCode } from '../../src/core/errors.ts'
-import { defaultModelPath, openLlamaEngine } from '../../src/inference/index.ts'
+import { defaultModelPath } from '../../src/inference/index.ts'
 import type { TrafficEvent } from '../../src/mesh/index.ts'
 import type { CocoonNode } from '../../src/node/index.ts'
 import { ResponseKey } from '../../src/seal/index.ts'
+import { modelAnswer } from '../support/model-answer.ts'
 import { question, TestMesh } from '../support/test-mesh.ts'
 import { type Captured, captureFiles } from '../support/traces.ts'
 import { HostProcess } from './host-process.ts'
@@ -66,6 +67,7 @@ const LOOK_AFTER_EVENTS = [1, 4]
 export const AFTER = 'after'
 const DEFAULT_WORDS = 24
 const MOST_QUESTIONS = 6
+const MAX_TOKENS = 100
 /** Characters of a story that make it unlike any other. */
 const LONG_ANSWER = 120
 
@@ -181,12 +183,12 @@ async function askAll(
       conversation.begin(`prompt ${asked}`)(content)
       const answered = conversation.begin(`answer ${asked}`)
       if (foretold) {
-        answered(await foretell(content))
+        answered(await modelAnswer(content, MAX_TOKENS, 'off'))
       }
       let events = 0
       const request = question({
         messages: [{ role: 'user', content }],
-        maxTokens: 100,
+        maxTokens: MAX_TOKENS,
         // Warm enough for an answer that nobody ever got.
         temperature: foretold ? 0 : 0.8,
         ...(privacy === undefined ? {} : { privacy })
@@ -207,24 +209,6 @@ async function askAll(
   }
   await look(AFTER)
   return { secrets: conversation.secrets, ...looks, failure }
-}
-
-/** What the model answers, always the same. */
-async function foretell(content: string): Promise<string> {
-  const engine = await openLlamaEngine({ modelPath: defaultModelPath(), threads: 1, slots: 1, gpu: 'off' })
-  try {
-    let text = ''
-    for await (const event of engine.generate({
-      messages: [{ role: 'user', content }],
-      maxTokens: 100,
-      temperature: 0
-    })) {
-      text += event.type === 'text' ? event.text : ''
-    }
-    return text
-  } finally {
-    await engine.close()
-  }
 }
 
 async function searchMemory(

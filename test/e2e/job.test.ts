@@ -8,7 +8,6 @@ import { errorCode } from '../../src/core/errors.ts'
 import { silentLogger } from '../../src/core/logger.ts'
 import { tokenCost } from '../../src/core/price.ts'
 import { systemRandom } from '../../src/core/random.ts'
-import { defaultModelPath, openLlamaEngine } from '../../src/inference/index.ts'
 import { createMesh, type Mesh, PeerKeys } from '../../src/mesh/index.ts'
 import {
   type CocoonNode,
@@ -19,6 +18,7 @@ import {
 } from '../../src/node/index.ts'
 import { generateHpkeKeyPair, openRequest, ReplayGuard } from '../../src/seal/index.ts'
 import { decodeAnnouncement } from '../../src/wire/announcement.ts'
+import { modelAnswer } from '../support/model-answer.ts'
 import { useTempFolder } from '../support/temp-folder.ts'
 import { askAll, question, TestMesh } from '../support/test-mesh.ts'
 import { until } from '../support/until.ts'
@@ -40,7 +40,7 @@ describe('a job over the mesh', function () {
 
   it('answers what the engine answers, for the price of its tokens, with a receipt that verifies offline', async () => {
     const { text, provider, end } = await askAll(client, question())
-    assert.equal(text, await askEngine(question().messages[0]?.content ?? ''))
+    assert.equal(text, await modelAnswer(question().messages[0]?.content ?? '', 120))
     const serving = providers.find(node => node.peerId === provider.peerId)
     assert.ok(serving?.provider)
     assert.equal(end.cost, tokenCost(serving.config.provider.prices, end.usage))
@@ -215,21 +215,4 @@ async function bystander(
     (_from, bytes) => announcements.push(bytes)
   )
   return { mesh: node, announcements }
-}
-
-async function askEngine(content: string): Promise<string> {
-  const engine = await openLlamaEngine({ modelPath: defaultModelPath(), threads: 1, slots: 1 })
-  try {
-    let text = ''
-    for await (const event of engine.generate({
-      messages: [{ role: 'user', content }],
-      maxTokens: 120,
-      temperature: 0
-    })) {
-      text += event.type === 'text' ? event.text : ''
-    }
-    return text
-  } finally {
-    await engine.close()
-  }
 }
