@@ -344,6 +344,6 @@ function firstOf(refusals: readonly (readonly [boolean, number])[]): number | un
   return refusals.find(([applies]) => applies)?.[1]
 }
 
-function min(a: bigint, b: bigint): bigint {
+export function min(a: bigint, b: bigint): bigint {
   return a < b ? a : b
 }

@@ -15,7 +15,7 @@ import { type ChannelFixture, GLOBAL_ID } from './channel-fixture.ts'
 import { BodyWriter } from './channel-stateful-cells.ts'
 import type { ChannelChain } from './channel-stateful-chain.ts'
 import { type Event, Invariants } from './channel-stateful-invariants.ts'
-import { type ChannelModel, MISSING, OUT_OF_GAS } from './channel-stateful-model.ts'
+import { type ChannelModel, MISSING, min, OUT_OF_GAS } from './channel-stateful-model.ts'
 import type { ChainPrices } from './channel-stateful-prices.ts'
 import { resolve, type Scene, type Step } from './channel-stateful-steps.ts'
 import type { Channel, Message, NetworkFacts, Outcome, Party, Transfer } from './channel-stateful-types.ts'
@@ -78,7 +78,9 @@ export class ScheduleRun {
   #checkGas({ before, message, facts }: Event): void {
     const external = message.from === 'external'
     const enough = this.#setting.model.gasBound(external ? 'external' : message.body.op)
-    const money = external ? before.balance - facts.storageFee - facts.importFee : message.value
+    const held = before.balance - facts.storageFee
+    // Without a bounce flag a debt for storage takes from the value too, and gas is bought from what is left.
+    const money = external ? held - facts.importFee : min(message.value, held + message.value)
     assert.ok(!facts.outOfGas || money < enough, 'nothing runs out of gas above its bound')
   }
 

@@ -15,6 +15,7 @@ const SEED = process.env['COCOON_TEST_SEED']
 const MUTANT = process.env['COCOON_TEST_CHANNEL_CODE'] !== undefined
 
 const SCHEDULES_PER_SEED = 10
+const STORAGE_DEBT_SEED = 96369107
 
 describe('channel under any schedule', () => {
   it('does what the specification says and keeps the invariants, whoever sends what and when', async function () {
@@ -33,6 +34,10 @@ describe('channel under any schedule', () => {
         tally.add(await run.play(step))
       }
     })
+    if (!MUTANT) {
+      // Thirteen years of storage debt, which a message without a bounce flag pays.
+      await fc.assert(play, { seed: STORAGE_DEBT_SEED, numRuns: SCHEDULES_PER_SEED })
+    }
     const seed = SEED === undefined ? Date.now() | 0 : Number(SEED)
     for (let batch = 0; tally.messages < OPERATIONS; batch++) {
       await fc.assert(play, { seed: seed + batch, numRuns: SCHEDULES_PER_SEED, endOnFailure: MUTANT })
