@@ -15,8 +15,15 @@ export const LANES = {
 const ASIDE_PRIORITY = 10
 const SUMMARY = /^(\d+) passed, (\d+) failed, (\d+) skipped$/gm
 
+/** The heading of mocha's list of failures, with a colour's few characters before it or without. */
+const FAILURES = /^.{0,6} {2}\d+ failing\b/m
+
+/** How much of the output of a run that ended before its summary is shown once more, in characters. */
+const LAST_WORDS = 4_000
+
 /**
- * Runs both lanes; shows the one as it goes and the other when both are over; ends with one summary line of both.
+ * Runs both lanes; shows the one as it goes and the other when both are over; ends with what failed in either and one
+ * summary line of both.
  *
  * @param mocha arguments of node that start mocha, without the tests
  * @returns the exit status: 0 if both lanes passed
@@ -33,7 +40,9 @@ export async function runLanes(mocha, cwd) {
   try {
     const ends = await Promise.all([processes.ended, aside.ended])
     process.stdout.write(ends[1].output)
-    console.log(`\n${summaryOf(ends.map(({ output }) => output))}`)
+    const outputs = ends.map(({ output }) => output)
+    process.stdout.write(outputs.map(failuresOf).join(''))
+    console.log(`\n${summaryOf(outputs)}`)
     return ends.every(({ status }) => status === 0) ? 0 : 1
   } finally {
     process.off('SIGTERM', forward).off('SIGINT', ignore)
@@ -49,6 +58,16 @@ export function summaryOf(outputs) {
   const [passed, failed, skipped] = [0, 1, 2].map(at => counts.reduce((sum, count) => sum + (count?.[at] ?? 0), 0))
   const broken = counts.filter(count => count === undefined).length
   return `${passed} passed, ${failed + broken} failed, ${skipped} skipped`
+}
+
+/** What a run says of its failed tests, or its last words where it did not come to its summary; otherwise nothing. */
+export function failuresOf(output) {
+  const summary = [...output.matchAll(SUMMARY)].at(-1)
+  if (summary === undefined) {
+    return `\n${output.slice(-LAST_WORDS)}`
+  }
+  const listed = Number(summary[2]) === 0 ? -1 : output.search(FAILURES)
+  return listed < 0 ? '' : `\n${output.slice(listed, summary.index)}`
 }
 
 function colours() {

@@ -6,6 +6,7 @@ import { projectRoot } from '../../support/shared-data.ts'
 interface TestLanes {
   LANES: Record<'processes' | 'aside', string[]>
   summaryOf(outputs: string[]): string
+  failuresOf(output: string): string
 }
 
 describe('lanes of the test run', () => {
@@ -31,5 +32,15 @@ describe('lanes of the test run', () => {
   it('count a run that ended before its summary as a failure, not as nothing', () => {
     assert.equal(lanes.summaryOf(['7 passed, 0 failed, 0 skipped\n', 'killed\n']), '7 passed, 1 failed, 0 skipped')
     assert.equal(lanes.summaryOf(['', '']), '0 passed, 2 failed, 0 skipped')
+  })
+
+  it('say once more at the end what failed', () => {
+    const listed = '  1 failing\n\n  1) a test\n\n'
+    const passed = '  ✔ a\n\n  1 passing\n'
+    assert.equal(lanes.failuresOf(`${passed}${listed}1 passed, 1 failed, 0 skipped\n`), `\n${listed}`)
+    const coloured = `\u001b[31m${listed}`
+    assert.equal(lanes.failuresOf(`${passed}${coloured}1 passed, 1 failed, 0 skipped\n`), `\n${coloured}`)
+    assert.equal(lanes.failuresOf(`${passed}1 passed, 0 failed, 0 skipped\n`), '')
+    assert.equal(lanes.failuresOf('out of memory\n'), '\nout of memory\n')
   })
 })
