@@ -131,7 +131,7 @@ class BatchRun {
         }
         this.#countBroken(err)
         if (attempt < attempts && isPassing(err) && !this.#failedModels.has(body.model)) {
-          await this.#components.pause(FIRST_PAUSE_MS * 2 ** (attempt - 1), this.#signal)
+          await this.#components.pause(Math.max(FIRST_PAUSE_MS * 2 ** (attempt - 1), toldToWaitMs(err)), this.#signal)
           continue
         }
         this.#rememberModel(body.model, err)
@@ -203,4 +203,10 @@ function stopsAll(err: unknown): boolean {
 /** Another provider, or the same one later, may do better. */
 function isPassing(err: unknown): boolean {
   return err instanceof CocoonError && ['network', 'peer'].includes(err.errorClass)
+}
+
+/** How long a provider that is asked too often wants to be left alone: the wire bounds it. */
+function toldToWaitMs(err: unknown): number {
+  const { retryAfterMs } = err instanceof CocoonError ? err.details : {}
+  return typeof retryAfterMs === 'number' ? retryAfterMs : 0
 }

@@ -149,6 +149,21 @@ describe('a batch', () => {
     assert.deepEqual([mesh.codes, mesh.pauses], [{ a: 'ok' }, [1000, 2000]])
   })
 
+  it('waits as long as a provider says that it makes no evidence for us', async () => {
+    const mesh = new FakeMesh()
+    const failures = [40_000, 10].map(
+      retryAfterMs => new PeerError('ATTESTATION_BUSY', 'x', { details: { retryAfterMs } })
+    )
+    mesh.answer = async () => {
+      const failure = failures.shift()
+      if (failure !== undefined) {
+        throw failure
+      }
+    }
+    await runBatch(jobsOf('a'), mesh, { parallel: 1 }, never)
+    assert.deepEqual([mesh.codes, mesh.pauses], [{ a: 'ok' }, [40_000, 2_000]])
+  })
+
   it('gives a job up after its attempts, counts what was paid, and goes on', async () => {
     const mesh = new FakeMesh()
     mesh.answer = async question => {
