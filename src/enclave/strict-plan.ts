@@ -5,10 +5,10 @@ export const TICK_MS = 100
 export const STRICT_STEP_TOKENS = 32
 
 /**
- * Ticks between two such steps, at least: the payment for one is under way while the next is made, and a provider that
- * has to ask for it would show when that was.
+ * Ticks between two such steps, and before the first one, at least: the payment for one is under way while the next is
+ * made, and a provider that has to ask for it would show when that was. Longer than a message around the world and back.
  */
-export const STEP_TICKS = 2
+export const STEP_TICKS = 4
 
 /** No answer in the mode `strict` has fewer frames: it covers a short prompt's evaluation on a slow machine. */
 const MIN_TICKS = 16

@@ -8,6 +8,9 @@ import { systemTiming, type Timing } from './timing.ts'
 const MAX_FRAME_TEXT = FRAME_PAYLOAD_BYTES - ANSWER_TEXT_OVERHEAD
 const DUMMY = new Uint8Array(0)
 
+/** Half a tick less than the ticks it stands for: none is quite punctual. */
+const STEP_MS = (STEP_TICKS - 0.5) * TICK_MS
+
 export interface StrictWriterInit {
   /** Frames of the whole answer, a power of two. If it takes longer, twice as many, and so on. */
   ticks: number
@@ -35,8 +38,8 @@ export class StrictWriter implements AnswerOutput {
   #delivered: TokenUsage = this.#usage
   #ticks: number
   #sent = 0
-  /** The frame with which the count rose last. */
-  #steppedAt = Number.NEGATIVE_INFINITY
+  /** When the count rose last, that of the prompt included. */
+  #steppedMs = 0
   #startedMs: number | undefined
   #cancelTimer: () => void = () => undefined
   #closing = false
@@ -118,6 +121,7 @@ export class StrictWriter implements AnswerOutput {
   #begin(): void {
     if (this.#startedMs === undefined) {
       this.#startedMs = this.#timing.nowMs()
+      this.#steppedMs = this.#startedMs
       this.#tick()
     }
   }
@@ -125,7 +129,7 @@ export class StrictWriter implements AnswerOutput {
   #tick(): void {
     const next = this.#mayStep() ? this.#queue.shift() : undefined
     if (next !== undefined && next.usage.completionTokens > this.#delivered.completionTokens) {
-      this.#steppedAt = this.#sent
+      this.#steppedMs = this.#timing.nowMs()
     }
     const isLast = this.#isLast()
     this.#delivered = next?.usage ?? this.#delivered
@@ -144,10 +148,10 @@ export class StrictWriter implements AnswerOutput {
     this.#cancelTimer = this.#timing.after(Math.max(0, dueMs - this.#timing.nowMs()), () => this.#tick())
   }
 
-  /** Whether what waits first may go out: a step not too soon after the one before. */
+  /** Whether what waits first may go out: a step not too soon after the one before, by the time and not by the grid. */
   #mayStep(): boolean {
     const isStep = (this.#queue[0]?.usage.completionTokens ?? 0) > this.#delivered.completionTokens
-    return !isStep || this.#sent - this.#steppedAt >= STEP_TICKS
+    return !isStep || this.#timing.nowMs() - this.#steppedMs >= STEP_MS
   }
 
   /** Whether the frame being made ends the answer. At the end of the plan an answer that is not over gets as long again. */

@@ -96,14 +96,31 @@ describe('strict writer', () => {
     assert.ok(frames.every(({ usage }) => usage.promptTokens === 7))
   })
 
-  it('leaves a tick between two steps, however fast the model is', async () => {
+  it('leaves three ticks between two steps and before the first, however fast the model is', async () => {
     const { frames } = await answered(
       Array.from({ length: 160 }, (): Token => ['ab ', 0]),
       64
     )
     const counts = frames.map(({ usage }) => usage.completionTokens)
     const steps = counts.flatMap((count, at) => (at > 0 && count > (counts[at - 1] ?? 0) ? [at] : []))
-    assert.deepEqual(steps, [1, 3, 5, 7, 9])
+    assert.deepEqual(steps, [4, 8, 12, 16, 20])
+  })
+
+  it('leaves as much time after a step that came late, and keeps to the grid', async () => {
+    let late = 0
+    const harness = new Harness(32, () => (late++ === 3 ? 250 : 0))
+    harness.writer.prompt(7, 0)
+    Array.from({ length: 96 }, (_, at) => harness.writer.text('x', at + 1))
+    const ended = harness.writer.end('stop', NEVER)
+    harness.run(10_000)
+    await ended
+    const steps = harness.frames.filter(
+      ({ usage }, at) => usage.completionTokens > (harness.frames[at - 1]?.usage.completionTokens ?? 0)
+    )
+    assert.deepEqual(
+      steps.map(({ atMs }) => atMs),
+      [650, 1_000, 1_400]
+    )
   })
 
   it('never sends text before the tokens it is made of are counted', async () => {
@@ -146,6 +163,8 @@ describe('strict writer', () => {
     harness.writer.text('early', 8)
     harness.run(TICK_MS)
     assert.equal(harness.text, '')
+    harness.run((STEP_TICKS - 1) * TICK_MS)
+    assert.equal(harness.text, '')
     harness.writer.flush()
     assert.equal(harness.text, '')
     harness.run(TICK_MS)
@@ -157,7 +176,7 @@ describe('strict writer', () => {
     const { frames } = await answered([['a', 10]], 16)
     assert.equal(
       frames.findIndex(({ end }) => end === 'stop'),
-      2
+      STEP_TICKS + 1
     )
     assert.equal(frames.length, 16)
   })
@@ -230,7 +249,8 @@ describe('the plan of a strict answer', () => {
 
   it('is what the documents say', () => {
     assert.equal(plannedTicks(400, 1_024, 50), 256)
-    assert.equal(plannedTicks(400, 1_024, 1_300), 64)
+    assert.equal(plannedTicks(400, 1_024, 1_300), 128)
+    assert.equal(plannedTicks(60, 1_024, 1_300), 32)
     assert.equal(plannedTicks(4_096, 1_024, 50), 2_048)
     assert.equal(plannedTicks(2 ** 32 - 1, 1_024, 50), 4_096)
   })
