@@ -2,11 +2,11 @@ import '../../src/core/node20-shim.ts'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { toHex } from '../../src/core/bytes.ts'
 import type { CocoonNode } from '../../src/index.ts'
 import { defaultModelPath, type Engine, openLlamaEngine } from '../../src/inference/index.ts'
 import { PROTOCOLS } from '../../src/wire/protocols.ts'
+import { commandOptions } from '../command-options.ts'
 import { benchAccept } from './accept.ts'
 import { type AnswerPiece, type AnswerTiming, streamRate, timeAnswer, wholeRate } from './answer-timer.ts'
 import { BenchMesh } from './bench-mesh.ts'
@@ -17,14 +17,15 @@ import { benchSeal } from './seal.ts'
 import { median, round, spread } from './statistics.ts'
 import { benchVouchers } from './vouchers.ts'
 
-// node main.js [--rounds <n>] [--model <gguf> | --random-weights] [--only stream | books | paying | sealing]: prints one JSON object. Everything is a ratio or
-// a median of one run.
+// Prints one JSON object. Everything is a ratio or a median of one run.
 
 const QUESTION = 'Tell me a story about a fox.'
 const MAX_TOKENS = 400
 const LEDGER_CHANNELS = 10_000
 
-const { values } = parseArgs({
+const USAGE =
+  'npm run bench -- [--rounds 15] [--model <gguf> | --random-weights] [--only stream | books | paying | sealing]'
+const { values, whole, refuse } = commandOptions(USAGE, {
   options: {
     rounds: { type: 'string', default: '15' },
     model: { type: 'string' },
@@ -32,13 +33,10 @@ const { values } = parseArgs({
     only: { type: 'string' }
   }
 })
-const rounds = Number(values.rounds)
+const rounds = whole('rounds', 1, 10_000)
 const PARTS: ReadonlyArray<string | undefined> = [undefined, 'stream', 'books', 'paying', 'sealing']
-if (!PARTS.includes(values.only) || !Number.isSafeInteger(rounds) || rounds < 1) {
-  console.error(
-    `--only ${values.only} --rounds ${values.rounds}: expected stream, books, paying or sealing, and a number from 1`
-  )
-  process.exit(2)
+if (!PARTS.includes(values.only)) {
+  refuse(`--only ${values.only}: expected stream, books, paying or sealing`)
 }
 const folder = await mkdtemp(join(tmpdir(), 'cocoon-bench-model-'))
 const modelPath = await chooseModel()

@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util'
+import { commandOptions } from '../../simnet/command-options.ts'
 import { type AttestationCase, attestationCases } from './attestation-cases.ts'
 import { type Comparison, compare } from './compare.ts'
 import { runFlips } from './flips.ts'
@@ -11,7 +11,7 @@ const USAGE = 'npm run attest:diff -- [--mutations 2000] [--seed 1] [--flips [--
 process.exitCode = main()
 
 function main(): number {
-  const { values } = parseArgs({
+  const { values, whole, refuse } = commandOptions(USAGE, {
     options: {
       mutations: { type: 'string', default: '2000' },
       seed: { type: 'string', default: '1' },
@@ -20,20 +20,16 @@ function main(): number {
       case: { type: 'string', default: 'phala-tdx-v4' }
     }
   })
-  const [mutations = 0, seed = 0] = [values.mutations, values.seed].map(Number)
+  const mutations = whole('mutations', 0)
+  const seed = whole('seed', 0)
   const cases = attestationCases()
-  if (!Number.isSafeInteger(mutations) || !Number.isSafeInteger(seed) || mutations < 0) {
-    console.error(USAGE)
-    return 2
-  }
   if (cases === undefined) {
     return 3
   }
   if (values.flips || values.speed) {
     const given = cases.find(({ name }) => name === values.case)
     if (given === undefined) {
-      console.error(`There is no case ${values.case}: expected one of ${cases.map(({ name }) => name).join(', ')}`)
-      return 2
+      return refuse(`There is no case ${values.case}: expected one of ${cases.map(({ name }) => name).join(', ')}`)
     }
     return values.speed ? speed(given) : flips(given)
   }

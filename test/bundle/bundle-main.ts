@@ -1,19 +1,17 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
+import { commandOptions } from '../../simnet/command-options.ts'
 import { type BuiltBundle, checkedOut, cleanBuild, differences, type Surroundings } from './clean-build.ts'
 
-// npm run bundle -- [--check <digest>] [--commit <commit>]
 // Builds a commit twice, from clean clones in folders, locales and time zones that have nothing in common, and compares
 // what the enclave program's digest is made of. Ends with 1 if they differ, or are not the digest given.
 
-const { values } = parseArgs({ options: { check: { type: 'string' }, commit: { type: 'string' } } })
+const { values, refuse } = commandOptions('npm run bundle -- [--check <digest>] [--commit <commit>]', {
+  options: { check: { type: 'string' }, commit: { type: 'string' } }
+})
 if (values.check !== undefined && !/^[0-9a-f]{64}$/.test(values.check)) {
-  console.error(
-    `--check ${values.check}: expected 64 lower-case hex digits, as "cocoon-node attest bundle" prints them`
-  )
-  process.exit(2)
+  refuse(`--check ${values.check}: expected 64 lower-case hex digits, as "cocoon-node attest bundle" prints them`)
 }
 const here = checkedOut()
 const commit = values.commit ?? here.commit

@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util'
+import { commandOptions } from '../../simnet/command-options.ts'
 import { attestTarget } from './attest-target.ts'
 import { ChannelTarget } from './channel-target.ts'
 import { type FuzzTarget, runFuzz } from './run-fuzz.ts'
@@ -15,7 +15,7 @@ const USAGE = `npm run fuzz -- <${Object.keys(TARGETS).join('|')}> [--frames 100
 process.exitCode = await main()
 
 async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({
+  const { positionals, whole, refuse } = commandOptions(USAGE, {
     allowPositionals: true,
     options: {
       frames: { type: 'string', default: '1000000' },
@@ -25,12 +25,10 @@ async function main(): Promise<number> {
   })
   const [name = ''] = positionals
   const create = TARGETS[name]
-  const [frames, seed, from] = [values.frames, values.seed, values.from].map(Number)
-  if (create === undefined || ![frames, seed, from].every(Number.isSafeInteger)) {
-    console.error(USAGE)
-    return 2
+  if (create === undefined || positionals.length > 1) {
+    return refuse(`There is nothing to fuzz named "${positionals.join(' ')}"`)
   }
-  const init = { frames: frames ?? 0, seed: seed ?? 0, from: from ?? 0 }
+  const init = { frames: whole('frames', 1), seed: whole('seed', 0), from: whole('from', 0) }
   try {
     const target = await create()
     const report = await runFuzz(target, {

@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util'
+import { commandOptions } from '../../simnet/command-options.ts'
 import { defaultModelPath, openLlamaEngine } from '../../src/inference/index.ts'
 import { PRIVACY_MODES } from '../../src/wire/job-request.ts'
 import { type Accuracy, classify } from './classify.ts'
@@ -8,11 +8,13 @@ import { type Recording, recordAnswers } from './record.ts'
 import { MODES, replay } from './replay.ts'
 import type { Trace } from './trace.ts'
 
-// node leak-main.js [--samples <n>] [--max-tokens <n>] [--speed <tokens/s>] [--seed <n>] [--network] [--json]
 // How well a classifier tells which of 24 questions was asked from sizes and times of what passes between enclave and
 // client. `--network` asks over a mesh of the whole product as well, which takes some minutes.
 
-const { values } = parseArgs({
+const USAGE =
+  'npm run leak -- [--samples 20] [--max-tokens 200] [--speed 50] [--seed 1] [--json] [--network [--network-samples 12] [--network-max-tokens 100]]'
+
+const { values, whole } = commandOptions(USAGE, {
   options: {
     samples: { type: 'string', default: '20' },
     'max-tokens': { type: 'string', default: '200' },
@@ -24,9 +26,12 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false }
   }
 })
-const seed = Number(values.seed)
-const maxTokens = Number(values['max-tokens'])
-const tokensPerSecond = Number(values.speed)
+const seed = whole('seed', 0)
+const samples = whole('samples', 5, 1_000)
+const maxTokens = whole('max-tokens', 1, 4_096)
+const tokensPerSecond = whole('speed', 1, 100_000)
+const networkSamples = whole('network-samples', 5, 1_000)
+const networkMaxTokens = whole('network-max-tokens', 1, 4_096)
 
 interface Row {
   where: string
@@ -52,7 +57,7 @@ async function measureReplay(): Promise<void> {
   const engine = await openLlamaEngine({ modelPath: defaultModelPath(), threads: 1, slots: 1 })
   let recordings: Recording[]
   try {
-    recordings = await recordAnswers(engine, PROMPT_CLASSES, { samples: Number(values.samples), maxTokens, seed })
+    recordings = await recordAnswers(engine, PROMPT_CLASSES, { samples, maxTokens, seed })
   } finally {
     await engine.close()
   }
@@ -65,11 +70,14 @@ async function measureReplay(): Promise<void> {
 }
 
 async function measureNetwork(): Promise<void> {
-  const samples = Number(values['network-samples'])
-  const limit = Number(values['network-max-tokens'])
-  headline('Network', samples * PROMPT_CLASSES.length, `answers of at most ${limit} tokens, both directions`)
+  const init = { samples: networkSamples, maxTokens: networkMaxTokens, seed }
+  headline(
+    'Network',
+    networkSamples * PROMPT_CLASSES.length,
+    `answers of at most ${networkMaxTokens} tokens, both directions`
+  )
   for (const privacy of PRIVACY_MODES) {
-    report('network', privacy, await traceNetwork(PROMPT_CLASSES, { privacy, samples, maxTokens: limit, seed }))
+    report('network', privacy, await traceNetwork(PROMPT_CLASSES, { ...init, privacy }))
   }
 }
 

@@ -1,16 +1,16 @@
-import { parseArgs } from 'node:util'
+import { commandOptions } from '../../simnet/command-options.ts'
 import { formatTon } from '../../src/core/nano-ton.ts'
 import { complaints, Village } from './village.ts'
 
-// npm run weeks -- [--days 30] [--seed 1]
-
-const { values } = parseArgs({
+const { whole } = commandOptions('npm run weeks -- [--days 30] [--seed 1]', {
   options: { days: { type: 'string', default: '30' }, seed: { type: 'string', default: '1' } }
 })
+const days = whole('days', 1, 3_650)
+const seed = whole('seed', 0)
 const startMs = performance.now()
 const village = new Village({
-  days: Number(values.days),
-  seed: Number(values.seed),
+  days,
+  seed,
   onDay: (day, { jobs }) => {
     const total = [...jobs.values()].reduce((sum, times) => sum + times, 0)
     console.log(`day ${day}: ${total} jobs so far, ${((performance.now() - startMs) / 1000).toFixed(0)} s`)
@@ -21,7 +21,7 @@ print('Jobs', village.jobs)
 print('Steps taken without anybody asking', village.steps)
 print('What happened', village.events)
 console.log(`
-${report.days} days, seed ${values.seed}, ${((performance.now() - startMs) / 1000).toFixed(0)} s
+${report.days} days, seed ${seed}, ${((performance.now() - startMs) / 1000).toFixed(0)} s
 channels opened  ${report.channels}, not ended by themselves ${report.stuck.length}
 tokens           ${village.tokens}
 network fees     ${formatTon(report.fees)}

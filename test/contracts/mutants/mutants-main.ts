@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
+import { commandOptions } from '../../../simnet/command-options.ts'
 import { judge, testOriginal, type Verdict } from './judge.ts'
 import { MUTANTS } from './list.ts'
 import { type Mutant, readSource } from './mutant.ts'
@@ -18,7 +18,7 @@ const AT_A_TIME = 2
 process.exitCode = await main()
 
 async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({
+  const { values, positionals, whole, refuse } = commandOptions(USAGE, {
     allowPositionals: true,
     options: {
       property: { type: 'boolean', default: false },
@@ -26,13 +26,15 @@ async function main(): Promise<number> {
       tests: { type: 'string', default: '' }
     }
   })
-  const operations = Number(values.operations)
+  const operations = whole('operations', 1)
   const mutants = MUTANTS.filter(
     ({ name }) => positionals.length === 0 || positionals.some(part => name.includes(part))
   )
-  if (!Number.isSafeInteger(operations) || mutants.length === 0 || behaviourTests(values.tests).length === 0) {
-    console.error(USAGE)
-    return 2
+  if (mutants.length === 0) {
+    return refuse(`No mutant is named "${positionals.join('" or "')}"`)
+  }
+  if (behaviourTests(values.tests).length === 0) {
+    return refuse(`No test file is named "${values.tests}"`)
   }
   if (values.property) {
     return showTests([PROPERTY], operations)
