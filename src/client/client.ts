@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { type AbortOptions, anySignal, throwIfAborted } from '../core/abort.ts'
 import { fromHex } from '../core/bytes.ts'
 import { CancelledError, CocoonError, errorCode, NetworkError, PeerError } from '../core/errors.ts'
@@ -16,6 +15,7 @@ import { type Candidate, findCandidates } from './directory.ts'
 import type { AnswerEvent, AskRequest, ShownAttestation } from './events.ts'
 import { OfferDesk } from './offer-desk.ts'
 import { withOneMoreTry } from './one-more-try.ts'
+import { patientLookup } from './patient-lookup.ts'
 import type { ClientComponents, ClientInit } from './ports.ts'
 import { type RecoveredChannel, resumeChannels } from './resume-channels.ts'
 import { sealTarget } from './seal-target.ts'
@@ -27,8 +27,6 @@ const DEFAULT_OFFER_TIMEOUT_MS = 8_000
 const DEFAULT_STALL_TIMEOUT_MS = 30_000
 const DEFAULT_MAX_WINDOW_TOKENS = 32
 const ANNOUNCE_ATTEMPTS = 3
-const DISCOVERY_PATIENCE_MS = 5_000
-const DISCOVERY_PAUSE_MS = 700
 
 /** The client role: finds attested providers, seals requests to them, pays for answers as they come. */
 export class Client {
@@ -107,7 +105,7 @@ export class Client {
    * @throws {MoneyError} `DEPOSIT_OVER_LIMIT`, `DEPOSIT_DAY_LIMIT`, and the errors of `PayerChannels.ensureChannel`
    */
   async openChannel(peerId: string, deposit?: NanoTon, options: AbortOptions = {}): Promise<PayerChannelInfo> {
-    const capacity = await this.#components.mesh.getCapacity(peerId, options)
+    const capacity = await this.#capacityOf(peerId, options)
     // What is asked for is what is needed: above the limit it is refused, not cut down.
     const room = deposit ?? this.#init.deposit.default
     return this.#channels.ensure(capacity, { ...this.#depositPolicy(room), room }, options)
@@ -120,7 +118,7 @@ export class Client {
    */
   async attestation(peerId: string, options: AbortOptions = {}): Promise<ShownAttestation> {
     const { mesh, clock } = this.#components
-    const { addresses } = await mesh.getCapacity(peerId, options)
+    const { addresses } = await this.#capacityOf(peerId, options)
     await mesh.connect(peerId, addresses, options)
     const { reply, challenge, verdict } = await this.#peers.show(peerId, options)
     const { statement, evidence, peerSignature } = reply
@@ -265,22 +263,11 @@ export class Client {
     return { candidate, peer, terms: taken.offer, sealed, warm: false }
   }
 
-  /** Looks again a moment later if nobody is found: a provider publishes its record as soon as it sees a first peer. */
-  async #candidates(request: AskRequest, signal: AbortSignal | undefined): Promise<Candidate[]> {
-    const giveUpMs = this.#components.clock.nowMs() + DISCOVERY_PATIENCE_MS
-    for (;;) {
-      try {
-        return await this.#candidatesOnce(request, signal)
-      } catch (err) {
-        if (errorCode(err) !== 'NO_PROVIDERS' || this.#components.clock.nowMs() > giveUpMs) {
-          throw err
-        }
-      }
-      await delay(DISCOVERY_PAUSE_MS, undefined, { signal: anySignal(signal) })
-    }
+  #capacityOf(peerId: string, options: AbortOptions): Promise<Capacity> {
+    return patientLookup(() => this.#components.mesh.getCapacity(peerId, options), this.#components, options)
   }
 
-  #candidatesOnce(request: AskRequest, signal: AbortSignal | undefined): Promise<Candidate[]> {
+  #candidates(request: AskRequest, signal: AbortSignal | undefined): Promise<Candidate[]> {
     const { mesh, chain } = this.#components
     const needs: CandidateNeeds = {
       tiers: this.#init.policy.acceptedTiers,
@@ -288,13 +275,15 @@ export class Client {
       globalId: chain.globalId,
       ...(request.provider === undefined ? {} : { pinned: request.provider })
     }
-    return findCandidates(mesh, request.modelDigestHex, needs, {
-      timeoutMs: this.#discoveryTimeoutMs,
-      // One more than the job is sealed to, so that one that fails its attestation can be replaced.
-      enough: this.#candidateCount + 1,
-      running: peerId => this.#sessions.running(peerId),
-      signal: anySignal(signal)
-    })
+    const find = (): Promise<Candidate[]> =>
+      findCandidates(mesh, request.modelDigestHex, needs, {
+        timeoutMs: this.#discoveryTimeoutMs,
+        // One more than the job is sealed to, so that one that fails its attestation can be replaced.
+        enough: this.#candidateCount + 1,
+        running: peerId => this.#sessions.running(peerId),
+        signal: anySignal(signal)
+      })
+    return patientLookup(find, this.#components, signal === undefined ? {} : { signal })
   }
 
   /** The best candidates whose enclaves attest to the model, all of one tier. */
