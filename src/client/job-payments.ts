@@ -34,7 +34,7 @@ export interface JobPaymentsComponents {
   send: (voucher: Voucher) => Promise<void>
   /** A payment beside the answer failed: the job cannot go on. */
   fail: (err: unknown) => void
-  /** Fires when the job is given up. */
+  /** Fires when the job is given up, by whichever side: nothing more is signed for it then. */
   halt: AbortSignal
 }
 
@@ -139,7 +139,10 @@ export class JobPayments {
   }
 
   #newestDue(): NanoTon | undefined {
-    return this.#newest && this.#due(this.#newest.usage, this.#newest.last)
+    if (this.#newest === undefined || this.#components.halt.aborted) {
+      return undefined
+    }
+    return this.#due(this.#newest.usage, this.#newest.last)
   }
 
   #due(usage: TokenUsage, last: boolean): NanoTon | undefined {

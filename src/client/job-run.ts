@@ -153,6 +153,8 @@ export class JobRun {
       await withTimeLimit(CANCEL_GRACE_MS, undefined, limit => stream.close({ signal: limit })).catch(() => undefined)
     } catch (err) {
       this.#state = signal?.aborted === true ? 'cancelled' : 'failed'
+      // Nothing more is signed for an answer that is over: a top-up under way ends too.
+      this.#halt.abort(err)
       stream.abort(err as Error)
       this.#upward?.stop()
       if (signal?.aborted === true) {
@@ -166,10 +168,15 @@ export class JobRun {
       clearTimeout(this.#stall)
       clearTimeout(this.#grace)
       this.#upward?.stop()
+      const isLeft = this.#state !== 'done'
+      const reason = new CancelledError('The answer is no longer read')
+      if (isLeft) {
+        this.#halt.abort(reason)
+      }
       // A voucher under way must be booked before the job is closed in the books.
       await this.#payments.settled().catch(() => undefined)
-      if (this.#state !== 'done') {
-        stream.abort(new CancelledError('The answer is no longer read'))
+      if (isLeft) {
+        stream.abort(reason)
       }
     }
   }

@@ -151,21 +151,34 @@ describe('job payments', () => {
   })
 
   it('signs nothing more for a job that was given up while its top-up was under way', async () => {
-    const bench = await new Bench().setUp({
-      policy: { ...POLICY, room: amount(1), deposit: amount(20) },
-      stallTimeoutMs: 20
-    })
+    const bench = await new Bench().setUp({ policy: { ...POLICY, room: amount(1), deposit: amount(20) } })
     const arrival = new Gate()
     bench.chain.after = call => (call === 'topUp' ? arrival.passed : undefined)
     const reading = failure(bench.read())
     await bench.chunk('x', counts(4))
     await until(() => bench.chain.count('topUp') === 1)
+    bench.provider.lose()
     await until(() => bench.clientStream.abortedWith !== undefined)
     arrival.open()
-    broken(await reading, 'PROVIDER_STALLED')
+    broken(await reading, 'PROVIDER_LOST')
     assert.equal(bench.run.paid, 16n)
     // The deposit is in the books all the same.
     assert.equal((await bench.payer.refresh(bench.job.channel)).deposit, 346n)
+  })
+
+  it('signs nothing more for an answer that is no longer read, while its top-up is under way', async () => {
+    const bench = await new Bench().setUp({ policy: { ...POLICY, room: amount(1), deposit: amount(20) } })
+    const arrival = new Gate()
+    bench.chain.after = call => (call === 'topUp' ? arrival.passed : undefined)
+    const events = bench.run.events()
+    const first = events.next()
+    await bench.chunk('x', counts(4))
+    await first
+    await until(() => bench.chain.count('topUp') === 1)
+    const left = events.return(undefined)
+    arrival.open()
+    await left
+    assert.equal(bench.run.paid, 16n)
   })
 
   it('pays for the last tokens of an answer, where another job’s share was used for them', async () => {
