@@ -177,7 +177,7 @@ describe('job run with a provider that fails', () => {
   })
 
   it('names a provider that falls silent', async () => {
-    const bench = await new Bench().setUp({ stallTimeoutMs: 10 })
+    const bench = await new Bench().setUp({ stallTimeoutMs: 200 })
     const reading = failure(bench.read())
     await bench.chunk('a', counts(2))
     broken(await reading, 'PROVIDER_STALLED')
@@ -185,14 +185,14 @@ describe('job run with a provider that fails', () => {
   })
 
   it('does not blame the provider for a slow reader', async () => {
-    const bench = await new Bench().setUp({ stallTimeoutMs: 10 })
+    const bench = await new Bench().setUp({ stallTimeoutMs: 200 })
     await bench.chunk('a', counts(1))
     await bench.end(counts(1))
     await bench.say(DONE)
     const events = bench.run.events()
     assert.deepEqual((await events.next()).value, { type: 'text', bytes: new Uint8Array(Buffer.from('a')) })
     // Twice the time after which a provider would count as silent.
-    await new Promise(resolve => setTimeout(resolve, 20))
+    await new Promise(resolve => setTimeout(resolve, 400))
     assert.deepEqual((await events.next()).value, { ...DONE, finishReason: 'stop' })
     assert.equal((await events.next()).done, true)
   })
