@@ -168,15 +168,15 @@ export class JobRun {
       clearTimeout(this.#stall)
       clearTimeout(this.#grace)
       this.#upward?.stop()
-      const isLeft = this.#state !== 'done'
-      const reason = new CancelledError('The answer is no longer read')
-      if (isLeft) {
-        this.#halt.abort(reason)
+      const isOver = this.#state === 'done'
+      const left = new CancelledError('The answer is no longer read')
+      if (!isOver) {
+        this.#halt.abort(left)
       }
       // A voucher under way must be booked before the job is closed in the books.
       await this.#payments.settled().catch(() => undefined)
-      if (isLeft) {
-        stream.abort(reason)
+      if (!isOver) {
+        stream.abort(left)
       }
     }
   }

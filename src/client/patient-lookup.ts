@@ -1,7 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises'
-import { type AbortOptions, throwIfAborted } from '../core/abort.ts'
+import type { AbortOptions } from '../core/abort.ts'
 import type { Clock } from '../core/clock.ts'
 import { errorCode } from '../core/errors.ts'
+import { type Sleep, systemSleep } from '../ton/index.ts'
 
 /** Since the first look. */
 const PATIENCE_MS = 5_000
@@ -9,8 +9,8 @@ const PAUSE_MS = 700
 
 export interface PatientLookupComponents {
   clock: Clock
-  /** @default a timer's */
-  pause?: (ms: number, options: AbortOptions) => Promise<unknown>
+  /** @default the system's timer */
+  sleep?: Sleep
 }
 
 /**
@@ -22,7 +22,7 @@ export interface PatientLookupComponents {
  */
 export async function patientLookup<T>(
   look: () => Promise<T>,
-  { clock, pause = (ms, options) => delay(ms, undefined, options) }: PatientLookupComponents,
+  { clock, sleep = systemSleep }: PatientLookupComponents,
   options: AbortOptions = {}
 ): Promise<T> {
   const giveUpMs = clock.nowMs() + PATIENCE_MS
@@ -35,10 +35,6 @@ export async function patientLookup<T>(
         throw err
       }
     }
-    try {
-      await pause(PAUSE_MS, options)
-    } finally {
-      throwIfAborted(options.signal)
-    }
+    await sleep(PAUSE_MS, options)
   }
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { patientLookup } from '../../../src/client/patient-lookup.ts'
-import type { AbortOptions } from '../../../src/core/abort.ts'
+import { type AbortOptions, throwIfAborted } from '../../../src/core/abort.ts'
 import { NetworkError, PeerError } from '../../../src/core/errors.ts'
 
 /** Looks that fail in turn, each taking some time; then one that finds something. */
@@ -16,12 +16,12 @@ function looks(failures: readonly Error[], tookMs: number) {
     }
     return 'found'
   }
-  const pause = async (ms: number, { signal }: AbortOptions): Promise<void> => {
-    signal?.throwIfAborted()
+  const sleep = async (ms: number, { signal }: AbortOptions = {}): Promise<void> => {
+    throwIfAborted(signal)
     state.pauses++
     state.nowMs += ms
   }
-  return { state, look, components: { clock: { nowMs: () => state.nowMs }, pause } }
+  return { state, look, components: { clock: { nowMs: () => state.nowMs }, sleep } }
 }
 
 const missing = new NetworkError('CAPACITY_NOT_FOUND', 'x')

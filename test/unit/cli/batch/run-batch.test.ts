@@ -58,6 +58,16 @@ class FakeMesh implements BatchRunComponents {
     }
   }
 
+  /** The first questions fail, each with one of these; the others are answered. */
+  failFirst(...failures: Error[]): void {
+    this.answer = async () => {
+      const failure = failures.shift()
+      if (failure !== undefined) {
+        throw failure
+      }
+    }
+  }
+
   async pause(ms: number): Promise<void> {
     this.pauses.push(ms)
   }
@@ -138,28 +148,15 @@ describe('a batch', () => {
 
   it('tries again where a provider or the network fails, with growing pauses', async () => {
     const mesh = new FakeMesh()
-    const failures = [new NetworkError('NO_OFFER', 'x'), new PeerError('PEER_SILENT', 'x')]
-    mesh.answer = async () => {
-      const failure = failures.shift()
-      if (failure !== undefined) {
-        throw failure
-      }
-    }
+    mesh.failFirst(new NetworkError('NO_OFFER', 'x'), new PeerError('PEER_SILENT', 'x'))
     await runBatch(jobsOf('a'), mesh, { parallel: 1 }, never)
     assert.deepEqual([mesh.codes, mesh.pauses], [{ a: 'ok' }, [1000, 2000]])
   })
 
   it('waits as long as a provider says that it makes no evidence for us', async () => {
     const mesh = new FakeMesh()
-    const failures = [40_000, 10].map(
-      retryAfterMs => new PeerError('ATTESTATION_BUSY', 'x', { details: { retryAfterMs } })
-    )
-    mesh.answer = async () => {
-      const failure = failures.shift()
-      if (failure !== undefined) {
-        throw failure
-      }
-    }
+    const busyFor = (retryAfterMs: number) => new PeerError('ATTESTATION_BUSY', 'x', { details: { retryAfterMs } })
+    mesh.failFirst(busyFor(40_000), busyFor(10))
     await runBatch(jobsOf('a'), mesh, { parallel: 1 }, never)
     assert.deepEqual([mesh.codes, mesh.pauses], [{ a: 'ok' }, [40_000, 2_000]])
   })
