@@ -106,9 +106,22 @@ describe('strict writer', () => {
     assert.deepEqual(steps, [4, 8, 12, 16, 20])
   })
 
+  it('leaves as much time before the first step, whenever the answer begins', () => {
+    const harness = new Harness(16)
+    harness.run(5_000)
+    harness.writer.prompt(7, 0)
+    harness.writer.text('x', STRICT_STEP_TOKENS)
+    harness.run((STEP_TICKS - 1) * TICK_MS)
+    assert.equal(harness.text, '')
+    harness.run(TICK_MS)
+    assert.equal(harness.text, 'x')
+  })
+
   it('leaves as much time after a step that came late, and keeps to the grid', async () => {
     let late = 0
     const harness = new Harness(32, () => (late++ === 3 ? 250 : 0))
+    harness.run(5_000)
+    const beganMs = harness.time.nowMs()
     harness.writer.prompt(7, 0)
     Array.from({ length: 96 }, (_, at) => harness.writer.text('x', at + 1))
     const ended = harness.writer.end('stop', NEVER)
@@ -118,7 +131,7 @@ describe('strict writer', () => {
       ({ usage }, at) => usage.completionTokens > (harness.frames[at - 1]?.usage.completionTokens ?? 0)
     )
     assert.deepEqual(
-      steps.map(({ atMs }) => atMs),
+      steps.map(({ atMs }) => atMs - beganMs),
       [650, 1_000, 1_400]
     )
   })
